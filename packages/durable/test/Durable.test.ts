@@ -49,7 +49,9 @@ describe("Durable", () => {
       const scope = yield* Scope.make()
       yield* Layer.buildWithScope(Durable.layer({ directory: path }), scope)
       const second = yield* Effect.flip(Effect.scoped(Layer.build(Durable.layer({ directory: path }))))
-      expect(second.message).toMatch(/another process uses the folder .*; stop the other process first/)
+      expect(second.message).toMatch(
+        /^cannot open the folder .*: another process uses it; stop the other process first, or use another folder$/
+      )
       yield* Scope.close(scope, Exit.void)
       yield* Effect.scoped(Layer.build(Durable.layer({ directory: path })))
     }))

@@ -79,7 +79,10 @@ describe("a killed process", () => {
       const directory = yield* folderIn(tmpdir())
       const open = Effect.scoped(Layer.build(Durable.layer({ directory })))
       const refused = Effect.map(Effect.flip(open), (error) => {
-        assert.include(error.message, `another process uses the folder ${directory}; stop the other process first`)
+        assert.include(
+          error.message,
+          `cannot open the folder ${directory}: another process uses it; stop the other process first`
+        )
       })
       yield* pushAndKill(program, directory, 1, refused)
       yield* open

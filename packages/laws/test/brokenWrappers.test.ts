@@ -79,6 +79,18 @@ const unionBut = (
     return Handler.override(union(next), make([mine, next]))
   })
 
+type Two = readonly [Handler.Handler, Handler.Handler]
+
+/** Resolves a tag at the first of two members, and reads the manifest by its digest, each at the first that has it. */
+const readByDigest = (toResolve: Two, toRead: Two): Handler.Row<"GetManifest"> => (operation) => {
+  const firstOf = <O extends Operation.ResolveManifest | Operation.GetManifest>([one, other]: Two, asked: O) =>
+    Effect.orElse(one(asked), () => other(asked))
+  return Effect.flatMap(
+    firstOf(toResolve, new Operation.ResolveManifest(operation)),
+    ({ digest }) => firstOf(toRead, new Operation.GetManifest({ repository: operation.repository, reference: digest }))
+  )
+}
+
 /** An Immutable without a lock and without conditional pushes. */
 const racy: Middleware.Middleware = (next) => {
   const unconditional = Handler.override(next, {
@@ -332,34 +344,12 @@ const broken: ReadonlyArray<{
   },
   {
     name: "a union that reads a tagged manifest only by its digest",
-    wrapper: unionBut({}, ([mine, next]) => ({
-      GetManifest: (operation) =>
-        Effect.flatMap(
-          Effect.orElse(mine(new Operation.ResolveManifest(operation)), () =>
-            next(new Operation.ResolveManifest(operation))),
-          ({ digest }) => {
-            const named = new Operation.GetManifest({ repository: operation.repository, reference: digest })
-            return Effect.orElse(mine(named), () =>
-              next(named))
-          }
-        )
-    }), byTags),
+    wrapper: unionBut({}, ([mine, next]) => ({ GetManifest: readByDigest([mine, next], [mine, next]) }), byTags),
     model: unionModel({ first: versions })
   },
   {
     name: "a union that serves a tagged manifest with the media type of another member",
-    wrapper: unionBut({}, ([mine, next]) => ({
-      GetManifest: (operation) =>
-        Effect.flatMap(
-          Effect.orElse(mine(new Operation.ResolveManifest(operation)), () =>
-            next(new Operation.ResolveManifest(operation))),
-          ({ digest }) => {
-            const named = new Operation.GetManifest({ repository: operation.repository, reference: digest })
-            return Effect.orElse(next(named), () =>
-              mine(named))
-          }
-        )
-    })),
+    wrapper: unionBut({}, ([mine, next]) => ({ GetManifest: readByDigest([mine, next], [next, mine]) })),
     model: unionModel({})
   },
   {

@@ -18,6 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { createRequire } from "node:module"
+import { join } from "node:path"
 import { check } from "./internal/check.js"
 import * as collect from "./internal/collect.js"
 import * as layouts from "./internal/layouts.js"
@@ -149,6 +150,9 @@ const backup = Command.make("backup", {
     yield* place.registryIn(directory)
     const { blobs, bytes } = yield* Backup.copy({ directory, target })
     yield* Console.log(`copied to ${target}: ${terminal.count(blobs, "blob")}, ${terminal.bytes(bytes)}`)
+    for (const name of place.otherFilesIn(directory)) {
+      yield* Console.log(`not copied: ${join(directory, name)}, which is no part of the content`)
+    }
   })).pipe(
     Command.withDescription("Copies the directory, as it is at one moment. The registry may run meanwhile")
   )

@@ -3,7 +3,7 @@ import { Durable } from "@effect-oci/durable"
 import { NodeContext } from "@effect/platform-node"
 import { afterEach, describe, expect, it } from "@effect/vitest"
 import { Console, Effect } from "effect"
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as NodeStoreCli from "../src/NodeStoreCli.js"
@@ -174,7 +174,11 @@ describe("effect-oci-store", () => {
         for (const args of [["stats"], ["check"], ["retain", "--newest", "1"]]) {
           expect(yield* run(...args, directory)).toMatchObject({ code: 0, err: "" })
         }
-        expect((yield* run("backup", directory, backup)).out).toBe(`copied to ${backup}: 3 blobs, 24 bytes`)
+        mkdirSync(join(directory, "keys"))
+        expect((yield* run("backup", directory, backup)).out).toBe(
+          `copied to ${backup}: 3 blobs, 24 bytes\n` +
+            `not copied: ${join(directory, "keys")}, which is no part of the content`
+        )
       }).pipe(Effect.provide(Durable.layer({ directory })))
       expect(yield* digests(backup)).toEqual(yield* digests(directory))
     }))
@@ -193,7 +197,9 @@ describe("effect-oci-store", () => {
         yield* run("export", directory, exported)
         const paths = args.map((arg) => arg.replace("DATA", directory).replace("EXPORTED", exported))
         const { code, err } = yield* Effect.provide(run(...paths), Durable.layer({ directory }))
-        expect(err).toMatch(/^effect-oci-store: cannot open .*another process .*stop the other process first$/)
+        expect(err).toMatch(
+          /^effect-oci-store: cannot open .*another process uses it; stop the other process first, or use another folder$/
+        )
         expect(code).toBe(2)
       })
   )

@@ -23,18 +23,21 @@ import type * as SqlBatchModule from "./SqlBatch.js"
  * @category errors
  */
 export class OpenFailed extends Data.TaggedError("OpenFailed")<{
+  /** The path of the database, or of a folder that another process has locked. */
   readonly filename: string
-  readonly reason: "damaged" | "in use" | "failed"
+  readonly reason: "damaged" | "in use" | "locked" | "failed"
   readonly problem: string
 }> {
   override get message() {
-    return `cannot open the database ${this.filename}: ${this.problem}; ${advice[this.reason]}`
+    const what = this.reason === "locked" ? "folder" : "database"
+    return `cannot open the ${what} ${this.filename}: ${this.problem}; ${advice[this.reason]}`
   }
 }
 
 const advice: { readonly [reason in OpenFailed["reason"]]: string } = {
   damaged: "restore the file from a backup, or save what is readable with `sqlite3 FILE .recover`",
   "in use": "stop the other process first",
+  locked: "stop the other process first, or use another folder",
   failed: "check that the folder exists and that the process may write in it"
 }
 
@@ -99,4 +102,7 @@ export const copy = ({ filename, target }: Options & { readonly target: string }
  * @category constructors
  */
 export const lock = (directory: string): Effect.Effect<void, OpenFailed, Scope.Scope> =>
-  internal.lock(directory, (filename, reason, problem) => new OpenFailed({ filename, reason, problem }))
+  internal.lock(directory, (filename, reason, problem) =>
+    reason === "in use"
+      ? new OpenFailed({ filename: directory, reason: "locked", problem: "another process uses it" })
+      : new OpenFailed({ filename, reason, problem }))

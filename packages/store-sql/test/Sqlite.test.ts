@@ -221,7 +221,7 @@ describe("Sqlite", () => {
         yield* Sqlite.lock(folder)
         const error = yield* Effect.flip(Effect.scoped(Sqlite.lock(folder)))
         assert.strictEqual(error.reason, "in use")
-        assert.include(error.message, `another process uses the folder ${folder}`)
+        assert.include(error.message, `cannot open the folder ${folder}: another process uses it`)
       }))
       yield* Effect.scoped(Sqlite.lock(folder))
     }))

@@ -26,11 +26,7 @@ export const brokenBodies = (composition: Composition) => {
       "33: %s whose sender stops is 400, and leaves nothing",
       ([, method, path, header]) =>
         Effect.gen(function*() {
-          const running = yield* begun(composition)
-          const connection = yield* running.connect
-          yield* connection.write(
-            head(method, path(running.location), header) + (header.startsWith("T") ? "5\r\nhello" : "hello")
-          )
+          const { connection, running } = yield* interrupted(composition, method, path, header)
           yield* connection.halfClose
           const text = yield* connection.closed
           expect(text).toMatch(/^HTTP\/1\.1 400 /)
@@ -44,11 +40,7 @@ export const brokenBodies = (composition: Composition) => {
       "33: %s whose sender is gone leaves nothing",
       ([, method, path, header]) =>
         Effect.gen(function*() {
-          const running = yield* begun(composition)
-          const connection = yield* running.connect
-          yield* connection.write(
-            head(method, path(running.location), header) + (header.startsWith("T") ? "5\r\nhello" : "hello")
-          )
+          const { connection, running } = yield* interrupted(composition, method, path, header)
           // An answer to another request shows that the server has read this request.
           check(yield* running.ask({ path: "/v2/" }), { status: 200 })
           connection.socket.resetAndDestroy()
@@ -76,6 +68,16 @@ export const brokenBodies = (composition: Composition) => {
       }))
   })
 }
+
+/** Sends the first five bytes of a body. */
+const interrupted = (composition: Composition, method: string, path: (location: string) => string, header: string) =>
+  Effect.gen(function*() {
+    const running = yield* begun(composition)
+    const connection = yield* running.connect
+    const body = header.startsWith("T") ? "5\r\nhello" : "hello"
+    yield* connection.write(head(method, path(running.location), header) + body)
+    return { connection, running }
+  })
 
 const untouched = (running: Begun) =>
   Effect.gen(function*() {

@@ -6,7 +6,7 @@ import { Store } from "@effect-oci/store"
 import type { BlobStore, MetadataStore } from "@effect-oci/store"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { existsSync, statSync } from "node:fs"
+import { existsSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { Refused } from "./refused.js"
 
@@ -74,3 +74,9 @@ export const at = (path: string) =>
 /** The same for an import, which creates the directory. */
 export const created = (path: string) =>
   Effect.map(at(path), (place) => place.kind === "directory" ? Durable.layer({ directory: path }) : place.registry)
+
+const ownFiles = /^(metadata\.db(-wal|-shm)?|lock\.db(-journal|-wal|-shm)?|blobs|uploads)$/
+
+/** Returns the names of what else is in the directory of a registry, such as the keys of the program that serves it. */
+export const otherFilesIn = (directory: string): ReadonlyArray<string> =>
+  readdirSync(directory).filter((name) => !ownFiles.test(name)).sort()

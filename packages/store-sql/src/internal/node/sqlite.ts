@@ -192,8 +192,7 @@ export const lock = <E>(
           throw cause
         }
       },
-      (reason, problem) =>
-        openFailed(filename, reason, reason === "in use" ? `another process uses the folder ${directory}` : problem)
+      (reason, problem) => openFailed(filename, reason, problem)
     ),
     (connection) =>
       Effect.sync(() => {
