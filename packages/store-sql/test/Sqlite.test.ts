@@ -220,7 +220,7 @@ describe("Sqlite", () => {
       yield* Effect.scoped(Effect.gen(function*() {
         yield* Sqlite.lock(folder)
         const error = yield* Effect.flip(Effect.scoped(Sqlite.lock(folder)))
-        assert.strictEqual(error.reason, "in use")
+        assert.strictEqual(error.reason, "locked")
         assert.include(error.message, `cannot open the folder ${folder}: another process uses it`)
       }))
       yield* Effect.scoped(Sqlite.lock(folder))
