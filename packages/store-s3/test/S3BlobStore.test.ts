@@ -18,12 +18,12 @@ const same = <E>(layer: Layer.Layer<BlobStore, E>) => layer
 for (const [how, change] of [["in parts", same], ["in small chunks", inSmallChunks]] as const) {
   describe(`a blob store in S3, with uploads ${how}`, () => {
     const make = Effect.sync(() => change(smallLayer(S3.make())))
-    for (const { name, run } of BlobStoreSuite.all) it.effect(name, () => run({ make, durable: true }), 90_000)
+    for (const { name, run } of BlobStoreSuite.all) it.effect(name, () => run({ make, durable: true }), 300_000)
   })
 }
 
 describe("a registry with blobs in S3", () => {
   const make = Effect.sync(() => Layer.merge(inSmallChunks(smallLayer(S3.make())), Memory.layerMetadataStore()))
   const time = { unit: "200 millis", pass: Effect.sleep } as const
-  for (const { name, run } of StoreSuite.all) it.live(name, () => run({ make, time }), 90_000)
+  for (const { name, run } of StoreSuite.all) it.live(name, () => run({ make, time }), 300_000)
 })

@@ -134,6 +134,6 @@ describe("if the k-th call of S3 fails, for every k", () => {
             yield* check(store, repeated)
           }
         }
-      }), 120_000)
+      }), 300_000)
   }
 })

@@ -63,39 +63,39 @@ const wrongRegion = (answer: ErrorAnswer): string => {
     : `set the option region to ${printable(region, 40)}, and the option endpoint to that of the region`
 }
 
+const wrongClock = (answer: ErrorAnswer): string => {
+  const skew = skewOf(answer)
+  const difference = skew === undefined ? "" : ` by ${Math.abs(skew)} seconds (${skew > 0 ? "ahead" : "behind"})`
+  return `the clock of this machine differs from that of the service${difference}; correct it`
+}
+
+const allow = (_answer: ErrorAnswer, { action }: Described): string => `allow ${action} to these credentials`
+const renew = () => "renew the session token of the credentials"
+const wait = () => "try again later, or send fewer requests"
+
+/** What to do about the codes of S3. */
+const advices = new Map<string, (answer: ErrorAnswer, call: Described) => string>([
+  ["AccessDenied", allow],
+  ["AllAccessDisabled", allow],
+  ["AuthorizationHeaderMalformed", wrongRegion],
+  ["ExpiredToken", renew],
+  ["IllegalLocationConstraintException", wrongRegion],
+  ["InvalidAccessKeyId", () => "correct the access key id"],
+  ["InvalidToken", renew],
+  ["NoSuchBucket", () => "create the bucket, or correct the options bucket, endpoint and forcePathStyle"],
+  ["QuotaExceeded", () => "raise the quota of the bucket, or delete content"],
+  ["RequestTimeTooSkewed", wrongClock],
+  ["ServiceUnavailable", wait],
+  ["SignatureDoesNotMatch", () => "correct the secret access key and the option region"],
+  ["SlowDown", wait],
+  ["TokenRefreshRequired", renew]
+])
+
 /** Returns what to do about an error. */
-const advice = ({ action }: Described, code: string | undefined, answer: ErrorAnswer): string | undefined => {
-  switch (code) {
-    case "AccessDenied":
-    case "AllAccessDisabled":
-      return `allow ${action} to these credentials`
-    case "NoSuchBucket":
-      return "create the bucket, or correct the options bucket, endpoint and forcePathStyle"
-    case "RequestTimeTooSkewed": {
-      const skew = skewOf(answer)
-      const difference = skew === undefined ? "" : ` by ${Math.abs(skew)} seconds (${skew > 0 ? "ahead" : "behind"})`
-      return `the clock of this machine differs from that of the service${difference}; correct it`
-    }
-    case "InvalidAccessKeyId":
-      return "correct the access key id"
-    case "SignatureDoesNotMatch":
-      return "correct the secret access key and the option region"
-    case "ExpiredToken":
-    case "InvalidToken":
-    case "TokenRefreshRequired":
-      return "renew the session token of the credentials"
-    case "AuthorizationHeaderMalformed":
-    case "PermanentRedirect":
-    case "TemporaryRedirect":
-    case "IllegalLocationConstraintException":
-      return wrongRegion(answer)
-    case "SlowDown":
-    case "ServiceUnavailable":
-      return "try again later, or send fewer requests"
-    case "QuotaExceeded":
-      return "raise the quota of the bucket, or delete content"
-  }
-  if (answer.status === 403) return `allow ${action} to these credentials`
+const advice = (call: Described, code: string | undefined, answer: ErrorAnswer): string | undefined => {
+  const known = code === undefined ? undefined : advices.get(code)
+  if (known !== undefined) return known(answer, call)
+  if (answer.status === 403) return allow(answer, call)
   if (answer.status >= 300 && answer.status < 400) return wrongRegion(answer)
   return transientStatus.has(answer.status) ? "try again later" : undefined
 }

@@ -328,7 +328,7 @@ export class Uploads {
   private removeObjects(all: ReadonlyArray<string>): Effect.Effect<void, S3Error> {
     if (all.length === 0) return Effect.void
     return Effect.flatMap(this.api.deleteAll(all), (gone) => {
-      const [left] = all.filter((name) => !gone.has(name))
+      const left = all.find((name) => !gone.has(name))
       return left === undefined ? Effect.void : Effect.fail(this.api.notDeleted(left))
     })
   }

@@ -1,4 +1,4 @@
-import { parseXml, XmlDocument, XmlElement } from "@rgrove/parse-xml"
+import { parseXml, XmlElement } from "@rgrove/parse-xml"
 
 /*
  * The answers of S3 are small documents without attributes. They are parsed by `@rgrove/parse-xml`: 12 KB, without
@@ -37,7 +37,7 @@ export class Element {
 export const parse = (text: string): Element | undefined => {
   try {
     // A service may send white space before the document to keep a connection open.
-    const document: XmlDocument = parseXml(text.trimStart())
+    const document = parseXml(text.trimStart())
     return document.root === null ? undefined : new Element(document.root)
   } catch {
     return undefined

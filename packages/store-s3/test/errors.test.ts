@@ -1,0 +1,125 @@
+import * as Body from "@effect-oci/core/Body"
+import { S3BlobStore, S3Credentials } from "@effect-oci/store-s3"
+import type { S3Error } from "@effect-oci/store-s3/S3Error"
+import { BlobKey } from "@effect-oci/store/BlobStore"
+import * as StoreError from "@effect-oci/store/StoreError"
+import * as S3 from "@effect-oci/testing/S3"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { v7 } from "uuid"
+import { openStore, smallOptions } from "./services.js"
+
+const key = BlobKey(v7())
+
+const put = { key, body: Body.bytes(new Uint8Array(10)) }
+
+const { failures } = S3
+
+const messages: ReadonlyArray<readonly [failure: S3.Failure, todo: string]> = [
+  [failures.accessDenied, "AccessDenied (Access Denied); allow s3:PutObject to these credentials"],
+  [failures.noSuchBucket, "create the bucket, or correct the options bucket, endpoint and forcePathStyle"],
+  [failures.requestTimeTooSkewed, "the clock of this machine differs from that of the service"],
+  [failures.signatureDoesNotMatch, "correct the secret access key and the option region"],
+  [failures.invalidAccessKeyId, "correct the access key id"],
+  [failures.expiredToken, "renew the session token of the credentials"],
+  [failures.slowDown, "503 SlowDown (Please reduce your request rate.); try again later"]
+]
+
+describe("the error of a call of S3", () => {
+  for (const [failure, todo] of messages) {
+    it.live(`explains ${failure.code}`, () =>
+      Effect.gen(function*() {
+        const s3 = S3.make({ faults: [{ times: 100, fault: { _tag: "Fail", outcome: failure } }] })
+        const store = yield* openStore(s3)
+        const error = yield* Effect.flip(store.put(put))
+        assert.instanceOf(error, StoreError.Failed)
+        const { message } = error.cause as S3Error
+        assert.include(message, `PutObject of s3://bucket/registry/blobs/${key} at s3.example.com failed`)
+        assert.include(message, todo)
+      }))
+  }
+
+  it.live("is DigestWrong if the service received other bytes", () =>
+    Effect.gen(function*() {
+      const outcome = failures.contentSha256Mismatch
+      const store = yield* openStore(S3.make({ faults: [{ times: 100, fault: { _tag: "Fail", outcome } }] }))
+      assert.deepEqual(yield* Effect.flip(store.put(put)), new StoreError.DigestWrong())
+    }))
+
+  it.live("is Full if the quota is reached", () =>
+    Effect.gen(function*() {
+      const outcome = { status: 403, code: "QuotaExceeded" }
+      const store = yield* openStore(S3.make({ faults: [{ times: 100, fault: { _tag: "Fail", outcome } }] }))
+      assert.deepEqual(yield* Effect.flip(store.put(put)), new StoreError.Full())
+      assert.deepEqual(yield* Effect.flip(store.openUpload({ id: "upload", key })), new StoreError.Full())
+    }))
+
+  it.effect("contains no credentials and no signature, even if the service repeats them", () =>
+    Effect.gen(function*() {
+      const echo = HttpClient.make((request) => {
+        const repeated = Object.values(request.headers).join(" ")
+        const answer = `<Error><Code>AccessDenied</Code><Message>${repeated}</Message></Error>`
+        return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(answer, { status: 403 })))
+      })
+      const credentials = S3Credentials.layerStatic({
+        accessKeyId: "id",
+        secretAccessKey: Redacted.make("the-secret-key"),
+        sessionToken: Redacted.make("the-session-token")
+      })
+      const store = yield* S3BlobStore.make(smallOptions).pipe(
+        Effect.provide([credentials, Layer.succeed(HttpClient.HttpClient, echo)])
+      )
+      const error = yield* Effect.flip(store.put(put))
+      const text = Cause.pretty(Cause.fail((error as StoreError.Failed).cause)) + JSON.stringify(error)
+      assert.notMatch(text, /the-secret-key|the-session-token|Signature=[0-9a-f]/)
+    }))
+
+  it.effect("names the option that is not valid", () =>
+    Effect.gen(function*() {
+      for (
+        const wrong of [{ endpoint: "s3.example.com" }, { bucket: "a/b" }, { prefix: "no-slash" }, { prefix: "../" }]
+      ) {
+        const error = yield* Effect.flip(openStore(S3.make(), wrong))
+        assert.include(error.message, `the option ${Object.keys(wrong)[0]}`)
+      }
+    }))
+})
+
+describe("a redirect", () => {
+  const open = (expiration?: DateTime.Utc) =>
+    S3BlobStore.make({ ...smallOptions, redirect: true, redirectEndpoint: "https://public.example.com" }).pipe(
+      Effect.provide([
+        S3Credentials.layerStatic({ accessKeyId: "id", secretAccessKey: Redacted.make("secret"), expiration }),
+        S3.layer(S3.make())
+      ])
+    )
+
+  it.effect("leads to a URL with a signature that is valid for the time", () =>
+    Effect.gen(function*() {
+      const { redirectUrl } = yield* open()
+      const url = Option.getOrThrow(yield* redirectUrl!(key, Duration.minutes(5)))
+      assert.strictEqual(`${url.origin}${url.pathname}`, `https://public.example.com/bucket/registry/blobs/${key}`)
+      assert.strictEqual(url.searchParams.get("X-Amz-Expires"), "300")
+      assert.isTrue(url.searchParams.has("X-Amz-Signature"))
+    }))
+
+  it.effect("is not made if the credentials expire before", () =>
+    Effect.gen(function*() {
+      const { redirectUrl } = yield* open(DateTime.unsafeMake(60_000))
+      assert.isTrue(Option.isNone(yield* redirectUrl!(key, Duration.minutes(5))))
+    }))
+
+  it.effect("is off by default", () =>
+    Effect.gen(function*() {
+      const store = yield* openStore(S3.make())
+      assert.isUndefined(store.redirectUrl)
+    }))
+})
