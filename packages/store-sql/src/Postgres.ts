@@ -26,6 +26,7 @@ import { type Row, type RunOptions, type Service, SqlBatch, type Statement } fro
  */
 export interface Connection {
   readonly query: (query: { readonly submit: (wire: unknown) => void }) => unknown
+  readonly on: (event: "error", listener: (error: Error) => void) => unknown
   /** Returns the connection to the pool. With an error, closes the connection. */
   readonly release: (error?: Error) => void
 }
@@ -47,7 +48,7 @@ export interface Pool {
  * @category models
  */
 export interface Options {
-  /** The pool. Its owner closes it. */
+  /** The pool. Its owner closes it, and listens to its event `error`, which reports a lost connection that is idle. */
   readonly pool: Pool
   /**
    * How long a batch is run again and again that PostgreSQL ends because of other batches.

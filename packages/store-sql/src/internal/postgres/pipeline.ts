@@ -147,15 +147,30 @@ class Pipeline implements Submittable {
   handleCopyData(): void {}
 }
 
+/** Returns the statements that a connection has prepared. */
+const preparedOf = (connection: Connection): Prepared => {
+  const known = preparedBy.get(connection)
+  if (known !== undefined) return known
+  // A lost connection also emits an event, which ends the process if nothing listens to it. The pipeline fails as well.
+  connection.on("error", () => {})
+  const prepared: Prepared = new Map()
+  preparedBy.set(connection, prepared)
+  return prepared
+}
+
+interface Connection {
+  readonly query: (submittable: Submittable) => unknown
+  readonly on: (event: "error", listener: () => void) => unknown
+}
+
 /** Sends statements to a connection at once. Returns the rows of each, or fails with the first error. */
 export const run = (
-  connection: { readonly query: (submittable: Submittable) => unknown },
+  connection: Connection,
   queries: ReadonlyArray<Query>
 ): Promise<ReadonlyArray<ReadonlyArray<Row>>> =>
   new Promise((resolve, reject) => {
-    const prepared = preparedBy.get(connection) ?? new Map<string, ReadonlyArray<Column>>()
-    preparedBy.set(connection, prepared)
     connection.query(
-      new Pipeline(queries, prepared, (error, results) => error === undefined ? resolve(results) : reject(error))
+      new Pipeline(queries, preparedOf(connection), (error, results) =>
+        error === undefined ? resolve(results) : reject(error))
     )
   })
