@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { check } from "./internal/params.js"
 import { type Failure, failureOf, isLost, raising } from "./internal/postgres/failure.js"
+import { PoolMetrics } from "./internal/postgres/metrics.js"
 import * as pipeline from "./internal/postgres/pipeline.js"
 import { type Row, type RunOptions, type Service, SqlBatch, type Statement } from "./SqlBatch.js"
 
@@ -39,6 +40,10 @@ export interface Connection {
  */
 export interface Pool {
   readonly connect: () => Promise<Connection>
+  /** The numbers of connections and of requests that wait for one, for metrics. */
+  readonly totalCount?: number
+  readonly idleCount?: number
+  readonly waitingCount?: number
 }
 
 /**
@@ -56,6 +61,12 @@ export interface Options {
    * @default 30 seconds
    */
   readonly retryFor?: Duration.DurationInput | undefined
+  /**
+   * The name of the pool in metrics, if there are several pools.
+   *
+   * @default "postgresql"
+   */
+  readonly name?: string | undefined
 }
 
 type Rows = ReadonlyArray<ReadonlyArray<Row>>
@@ -72,16 +83,19 @@ const errorOf = (cause: unknown): Error => cause instanceof Error ? cause : new 
 /** Runs a batch once, in one round trip. The connection is closed if its state is not known. */
 const attempt = async (
   pool: Pool,
+  metrics: PoolMetrics,
   statements: ReadonlyArray<Statement>,
   options: RunOptions | undefined
 ): Promise<Rows | Failure> => {
   const checked = statements.map(check)
+  const begun = metrics.begin()
   let connection: Connection
   try {
     connection = await pool.connect()
   } catch (cause) {
     return new StoreError.Failed({ cause })
   }
+  const connected = metrics.connected(begun)
   const before = options?.relaxed === true ? [begin, relaxed] : [begin]
   try {
     const results = await pipeline.run(connection, [
@@ -90,10 +104,13 @@ const attempt = async (
       commit
     ])
     connection.release()
+    metrics.ended("transaction", begun, connected, undefined)
     return results.slice(before.length, -1)
   } catch (cause) {
     await undo(connection, cause)
-    return failureOf(cause)
+    const failure = failureOf(cause)
+    metrics.ended("transaction", begun, connected, failure._tag)
+    return failure
   }
 }
 
@@ -108,14 +125,22 @@ const undo = async (connection: Connection, cause: unknown): Promise<void> => {
 }
 
 /** Runs one query. */
-const read = async (pool: Pool, { params, sql }: Statement): Promise<ReadonlyArray<Row>> => {
+const read = async (
+  pool: Pool,
+  metrics: PoolMetrics,
+  { params, sql }: Statement
+): Promise<ReadonlyArray<Row>> => {
+  const begun = metrics.begin()
   const connection = await pool.connect()
+  const connected = metrics.connected(begun)
   try {
     const [rows] = await pipeline.run(connection, [{ sql, params }])
     connection.release()
+    metrics.ended("query", begun, connected, undefined)
     return rows!
   } catch (cause) {
     connection.release(isLost(cause) ? errorOf(cause) : undefined)
+    metrics.ended("query", begun, connected, "Failed")
     throw cause
   }
 }
@@ -126,7 +151,8 @@ const read = async (pool: Pool, { params, sql }: Statement): Promise<ReadonlyArr
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ pool, retryFor = "30 seconds" }: Options): Service => {
+export const make = ({ name = "postgresql", pool, retryFor = "30 seconds" }: Options): Service => {
+  const metrics = new PoolMetrics(pool, name)
   const again = Schedule.exponential(Duration.millis(2), 1.5).pipe(
     Schedule.either(Schedule.spaced("100 millis")),
     Schedule.jittered,
@@ -136,20 +162,20 @@ export const make = ({ pool, retryFor = "30 seconds" }: Options): Service => {
     dialect: "postgres",
     clock: "database",
     // A batch that has begun is not interrupted, so that its connection returns to the pool.
-    run: (statements, options) => {
-      return Effect.uninterruptible(
+    run: (statements, options) =>
+      Effect.uninterruptible(
         Effect.flatMap(
-          Effect.promise(() => attempt(pool, statements, options)),
+          Effect.promise(() => attempt(pool, metrics, statements, options)),
           (result): Effect.Effect<Rows, Failure> => "_tag" in result ? Effect.fail(result) : Effect.succeed(result)
         )
       ).pipe(
+        Effect.tapErrorTag("Conflict", () => Effect.sync(() => metrics.retried())),
         Effect.retry({ schedule: again, while: ({ _tag }) => _tag === "Conflict" }),
         Effect.catchTag("Conflict", ({ cause }) => Effect.fail(new StoreError.Failed({ cause })))
-      )
-    },
+      ),
     read: (statement) =>
       Effect.uninterruptible(Effect.tryPromise({
-        try: () => read(pool, check(statement)),
+        try: () => read(pool, metrics, check(statement)),
         catch: (cause) => new StoreError.Failed({ cause })
       }))
   }
