@@ -18,7 +18,7 @@ describe("the blob store in R2", () => {
 
   BlobStoreSuite.all.forEach(({ name }, number) =>
     it(name, async () => {
-      const response = await worker.dispatchFetch(`http://worker/${number}`)
+      const response = await fetch(`${worker.urls[0]}/${number}`)
       assert.strictEqual(await response.text(), "")
     }, 120_000)
   )

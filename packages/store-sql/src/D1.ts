@@ -42,7 +42,17 @@ export interface Database {
 export interface Options {
   /** The binding of the database. */
   readonly database: Database
+  /**
+   * Whether this program has created or upgraded the tables before. A worker opens the database for each request, and
+   * looks at its version once.
+   *
+   * @default false
+   */
+  readonly migrated?: boolean | undefined
 }
+
+/** A row of D1 has at most 2 MB. */
+const maxValueBytes = 1_000_000
 
 /** The word before the rows of a guard in the message of D1. */
 const marker = "refused:"
@@ -91,7 +101,7 @@ const withBytes = (row: unknown): Row => {
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ database }: Options): Service => {
+export const make = ({ database, migrated = false }: Options): Service => {
   const prepare = (statement: Statement): PreparedStatement => {
     const { guard, params, sql } = check(statement)
     return database.prepare(guard ? failingGuard(sql) : sql).bind(...params)
@@ -101,6 +111,8 @@ export const make = ({ database }: Options): Service => {
   return {
     dialect: "sqlite",
     clock: "database",
+    migrated,
+    maxValueBytes,
     run: (statements) => Effect.uninterruptible(Effect.tryPromise({ try: () => batch(statements), catch: failureOf })),
     read: (statement) =>
       Effect.map(

@@ -95,6 +95,10 @@ export interface Service {
   readonly clock: "process" | "database"
   /** Whether the database was opened for reading only. Then `run` fails. */
   readonly readOnly?: boolean | undefined
+  /** Whether this program has created or upgraded the tables before. Then it does not look at their version again. */
+  readonly migrated?: boolean | undefined
+  /** The size of the largest value that a row can have, in bytes. A larger manifest is stored in parts. */
+  readonly maxValueBytes?: number | undefined
   /** Runs statements as one transaction: all or none. Returns the rows of each statement. Batches run in order. */
   readonly run: (
     statements: ReadonlyArray<Statement>,

@@ -116,10 +116,11 @@ export const handler = (
     const sweeping = sweeper.make(services, settings, hashes)
     const longest = Duration.times(settings.uploadTimeToLive, 0.25)
     const every = options?.collectEvery ?? longest
-    yield* Effect.forkScoped(Effect.repeat(sweeping.keepAlive, Schedule.spaced(longest)))
-    if (every !== "never") {
-      yield* Effect.forkScoped(Effect.repeat(sweeping.sweep, Schedule.spaced(Duration.min(longest, every))))
-    }
+    // A server may build the registry where it cannot be interrupted, and then could not end its fibers.
+    const repeat = (effect: Effect.Effect<void>, interval: Duration.DurationInput) =>
+      Effect.forkScoped(Effect.interruptible(Effect.repeat(effect, Schedule.spaced(interval))))
+    yield* repeat(sweeping.keepAlive, longest)
+    if (every !== "never") yield* repeat(sweeping.sweep, Duration.min(longest, every))
     return Handler.fromTable({
       ...reader.make(services, settings),
       ...writer.make(services, settings, new Uploads(services, settings, hashes, sweeping), sweeping),

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { build, type Plugin } from "esbuild"
-import { Miniflare, type MiniflareOptions } from "miniflare"
+import { Miniflare } from "miniflare"
 import { fileURLToPath } from "node:url"
 
 const packages = fileURLToPath(new URL("../../", import.meta.url))
@@ -35,9 +35,9 @@ export const bundle = async (entry: string, options: { readonly minify?: boolean
     external: ["node:*", "cloudflare:*"],
     format: "esm",
     logLevel: "error",
-    mainFields: ["module", "main"],
+    mainFields: ["browser", "module", "main"],
     minify: options.minify ?? false,
-    platform: "neutral",
+    platform: "browser",
     plugins: [sources],
     target: "es2022",
     write: false
@@ -58,18 +58,35 @@ export interface Options {
   /** The file of the module. */
   readonly entry: string
   /** The names of the bindings of databases. */
-  readonly databases?: Array<string>
+  readonly databases?: ReadonlyArray<string>
   /** The names of the bindings of buckets. */
-  readonly buckets?: Array<string>
+  readonly buckets?: ReadonlyArray<string>
   /** Texts that the worker receives as bindings. */
-  readonly texts?: Record<string, string>
+  readonly texts?: Readonly<Record<string, string>>
   /**
-   * The port on 127.0.0.1.
+   * How many isolates run the worker. All of them share the databases and the buckets.
    *
-   * @default any free port
+   * @default 1
    */
-  readonly port?: number
+  readonly isolates?: number
 }
+
+/**
+ * A worker that runs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Running {
+  /** The URL of each isolate, on 127.0.0.1, without a slash at its end. */
+  readonly urls: ReadonlyArray<string>
+  /** Calls the function of the worker that a timer calls. Fails if that function fails. */
+  readonly tick: Effect.Effect<void, Error>
+}
+
+/** Names each binding by itself, so that equal names of several isolates are one storage. */
+const shared = (names: ReadonlyArray<string> = []): Record<string, string> =>
+  Object.fromEntries(names.map((name) => [name, name]))
 
 /**
  * Starts a worker. Its storage is in memory. The end of the scope stops the worker.
@@ -77,23 +94,38 @@ export interface Options {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options): Effect.Effect<Miniflare, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const script = await bundle(options.entry)
-      const workers: MiniflareOptions = {
-        ...compatibility,
-        modules: true,
-        script,
-        host: "127.0.0.1",
-        ...(options.port === undefined ? {} : { port: options.port }),
-        ...(options.databases === undefined ? {} : { d1Databases: options.databases }),
-        ...(options.buckets === undefined ? {} : { r2Buckets: options.buckets }),
-        ...(options.texts === undefined ? {} : { bindings: options.texts })
-      }
-      const worker = new Miniflare(workers)
-      await worker.ready
-      return worker
-    }),
-    (worker) => Effect.promise(() => worker.dispose())
+export const make = (options: Options): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const script = await bundle(options.entry)
+        const names = Array.from({ length: options.isolates ?? 1 }, (_, index) => `isolate-${index}`)
+        const runtime = new Miniflare({
+          host: "127.0.0.1",
+          workers: names.map((name) => ({
+            ...compatibility,
+            name,
+            modules: true,
+            script,
+            d1Databases: shared(options.databases),
+            r2Buckets: shared(options.buckets),
+            bindings: { ...options.texts },
+            unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }]
+          }))
+        })
+        const urls = await Promise.all(names.map((name) => runtime.unsafeGetDirectURL(name)))
+        return { runtime, urls: urls.map(({ origin }) => origin) }
+      }),
+      ({ runtime }) => Effect.promise(() => runtime.dispose())
+    ),
+    ({ runtime, urls }) => ({
+      urls,
+      tick: Effect.tryPromise({
+        try: async () => {
+          const { outcome } = await (await runtime.getWorker()).scheduled({ cron: "* * * * *" })
+          if (outcome !== "ok") throw new Error(outcome)
+        },
+        catch: (cause) => new Error("the function that a timer calls failed", { cause })
+      })
+    })
   )

@@ -13,7 +13,8 @@ export default {
         onFailure: ({ message }) => new Response(message, { status: 500 })
       }),
       // A fiber that another request resumes would do the I/O of that request.
-      (check) => Effect.runPromise(check, { scheduler: new Scheduler.MixedScheduler(2048) })
+      Effect.withScheduler(new Scheduler.MixedScheduler(2048)),
+      Effect.runPromise
     )
   }
 }

@@ -46,6 +46,7 @@ export class Database {
   constructor(private readonly batch: Service) {
     this.dialect = dialects[batch.dialect]
     this.isReadOnly = batch.readOnly === true
+    this.maxValueBytes = batch.maxValueBytes ?? Infinity
     this.isShared = batch.clock === "database"
   }
 

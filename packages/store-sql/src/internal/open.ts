@@ -28,7 +28,9 @@ const tooOld = (found: number, supported: number) =>
 
 /** Opens a database, and creates or upgrades its tables. */
 export const open: Effect.Effect<Database, SchemaTooNew | StoreError.Failed, SqlBatch> = Effect.gen(function*() {
-  const db = new Database(yield* SqlBatch)
+  const batch = yield* SqlBatch
+  const db = new Database(batch)
+  if (batch.migrated === true) return db
   const { found, isCompatible, supported } = yield* migrate.run(db)
   if (!isCompatible) return yield* new SchemaTooNew({ found, supported })
   if (db.isReadOnly && found < supported) {

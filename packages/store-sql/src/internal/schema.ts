@@ -296,6 +296,18 @@ const discardedBlobs = (dialect: Dialect): ReadonlyArray<string> => {
   ]
 }
 
+/** The bytes of a manifest after its `payload`, in databases whose rows cannot have all of them. */
+const manifestParts = ({ bytes, integer, linkTable }: Types): ReadonlyArray<string> => [
+  `CREATE TABLE manifest_part (
+    repo_id ${integer} NOT NULL,
+    manifest ${bytes} NOT NULL,
+    position ${integer} NOT NULL,
+    bytes ${bytes} NOT NULL,
+    PRIMARY KEY (repo_id, manifest, position),
+    FOREIGN KEY (repo_id, manifest) REFERENCES manifest (repo_id, digest) ON DELETE CASCADE
+  ) ${linkTable}`
+]
+
 /** The oldest versions of the schema whose programs can use a database of a newer version. */
 const compatibility = ({ integer, table }: Types) =>
   `CREATE TABLE compatibility (
@@ -320,5 +332,6 @@ export const migrations = (dialect: Dialect): ReadonlyArray<Migration> => [
   { statements: [...tables(types[dialect.name]), ...triggers(dialect)] },
   { statements: refreshTokens(types[dialect.name]) },
   { statements: discardedBlobs(dialect) },
-  { statements: [compatibility(types[dialect.name])] }
+  { statements: [compatibility(types[dialect.name])] },
+  { statements: manifestParts(types[dialect.name]), readableBy: 4, writableBy: 4 }
 ]

@@ -14,14 +14,15 @@ export default {
     return MetadataStoreSuite.all[number]!.run({
       make: Effect.succeed(store),
       durable: true,
-      time: { unit: "500 millis", pass: Effect.sleep }
+      time: { unit: "400 millis", pass: Effect.sleep }
     }).pipe(
       Effect.match({
         onSuccess: () => new Response(),
         onFailure: ({ message }) => new Response(message, { status: 500 })
       }),
       // A fiber that another request resumes would do the I/O of that request.
-      (check) => Effect.runPromise(check, { scheduler: new Scheduler.MixedScheduler(2048) })
+      Effect.withScheduler(new Scheduler.MixedScheduler(2048)),
+      Effect.runPromise
     )
   }
 }

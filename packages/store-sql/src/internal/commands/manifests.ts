@@ -12,6 +12,7 @@ import type { Row } from "../../SqlBatch.js"
 import { asFailed, type Database, lastRows, millis, repoId, type Template } from "../database.js"
 import * as digestCode from "../digestCode.js"
 import * as locks from "./locks.js"
+import * as payload from "./payload.js"
 import {
   addRepository,
   needsRenewal,
@@ -57,14 +58,10 @@ const found = <A, E>(
     : f(row)
 
 /** Verifies the bytes of a manifest. After a restart, the algorithm of its digest may have to be loaded first. */
-const manifestOf = (row: Row): Effect.Effect<Manifest.Manifest, StoreError.Failed> => {
+const manifestOf = (row: Row, bytes: Uint8Array): Effect.Effect<Manifest.Manifest, StoreError.Failed> => {
   const digest = digestCode.decode(row["digest"] as Uint8Array)
   return Answer.flatMap(Digest.load(digest), () => {
-    const manifest = Manifest.make({
-      mediaType: row["media_type"] as string,
-      bytes: row["payload"] as Uint8Array,
-      digest
-    })
+    const manifest = Manifest.make({ mediaType: row["media_type"] as string, bytes, digest })
     return Either.isRight(manifest)
       ? Answer.succeed(manifest.right)
       : Answer.fail(new StoreError.Failed({ cause: manifest.left }))
@@ -88,7 +85,8 @@ const entryBytes = 512
 const getManifest = (db: Database): Service["getManifest"] => {
   const unlessKnown = (column: string) =>
     `CASE WHEN m.digest = :known AND m.media_type = :knownType THEN NULL ELSE m.${column} END AS ${column}`
-  const find = findBy(db, `m.media_type, ${unlessKnown("digest")}, ${unlessKnown("payload")}`)
+  const find = findBy(db, `m.media_type, m.size, ${unlessKnown("digest")}, ${unlessKnown("payload")}`)
+  const bytesOf = payload.reader(db)
   const cached = new LruMap<string, CachedManifest>(
     maxCachedBytes,
     ({ manifest }) => manifest.bytes.byteLength + entryBytes
@@ -107,7 +105,8 @@ const getManifest = (db: Database): Service["getManifest"] => {
       found(rows, (row) => {
         const code = row["digest"] as Uint8Array | null
         if (known !== undefined && code === null) return Answer.succeed(known.manifest)
-        return Answer.map(manifestOf(row), (manifest) => {
+        const manifest = Answer.flatMap(bytesOf(repository, row), (bytes) => manifestOf(row, bytes))
+        return Answer.map(manifest, (manifest) => {
           cached.set(key, { manifest, code: code! })
           return manifest
         })
@@ -116,11 +115,12 @@ const getManifest = (db: Database): Service["getManifest"] => {
 }
 
 const inspectManifest = (db: Database): Service["inspectManifest"] => {
-  const { digest: find } = findBy(db, "m.media_type, m.payload")
+  const { digest: find } = findBy(db, "m.media_type, m.digest, m.size, m.payload")
+  const bytesOf = payload.reader(db)
   return (repository, digest) =>
     Effect.flatMap(
       Effect.suspend(() => db.read(find, { repository, reference: digestCode.encode(digest) })),
-      (rows) => found(rows, (row) => Effect.succeed(row["payload"] as Uint8Array))
+      (rows) => found(rows, (row) => bytesOf(repository, row))
     )
 }
 
@@ -230,6 +230,7 @@ const putManifest = (db: Database): Service["putManifest"] => {
     const subject = listedAs === undefined ? undefined : references.find(({ kind }) => kind === "subject")
     const required = references.some(({ required }) => required)
     const isTagged = tags.length > 0
+    const bytes = payload.split(db, manifest.bytes)
     return Effect.asVoid(db.run<Effect.Effect.Error<ReturnType<Service["putManifest"]>>>(
       [
         ...content,
@@ -240,6 +241,7 @@ const putManifest = (db: Database): Service["putManifest"] => {
         ...(isTagged && ifMatch !== undefined ? [guards.tagMatch] : []),
         ...statements.manifest,
         ...again(guards.type),
+        ...bytes.templates,
         ...(references.length > 0 ? [statements.references] : []),
         ...(isTagged ? (ifAbsent ? [statements.newTags, ...again(guards.tagAbsent)] : statements.tags) : [])
       ],
@@ -252,7 +254,8 @@ const putManifest = (db: Database): Service["putManifest"] => {
         subject: subject === undefined ? null : digestCode.encode(subject.digest),
         artifactType: listedAs?.artifactType ?? null,
         listedAs: listedAs === undefined ? null : JSON.stringify(listedAs),
-        payload: manifest.bytes,
+        payload: bytes.payload,
+        ...bytes.values,
         references: JSON.stringify(
           references.map(({ digest, kind, required }) => [digestCode.encodeHex(digest), kind, required ? 1 : 0])
         ),

@@ -1,0 +1,172 @@
+/** Runs the worker in `workerd`, and tests it over HTTP. */
+import { Conformance } from "@effect-oci/conformance"
+import { Digest } from "@effect-oci/core"
+import * as NodeWorkers from "@effect-oci/testing/NodeWorkers"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
+import { describe, expect, layer } from "@effect/vitest"
+import { Context, Effect, Layer } from "effect"
+import { createHash } from "node:crypto"
+import { fileURLToPath } from "node:url"
+import { gzipSync } from "node:zlib"
+
+const entry = fileURLToPath(new URL("../src/worker.ts", import.meta.url))
+const sha256 = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`
+const password = "correct horse battery staple"
+
+class Edge extends Context.Tag("Edge")<Edge, NodeWorkers.Running>() {}
+
+const running = Layer.scoped(
+  Edge,
+  NodeWorkers.make({
+    entry,
+    databases: ["DB"],
+    buckets: ["BUCKET"],
+    texts: {
+      UPLOAD_KEY: "a key that only this test has",
+      USERS: ["admin", "alice"].map((name) => `${name}:${sha256(password)}`).join("\n").replaceAll(" ", ""),
+      ADMINS: "admin",
+      PUBLIC: "library"
+    },
+    isolates: 2
+  })
+)
+
+/** Sends a request as a user to one of the isolates. */
+const send = (method: string, path: string, options: {
+  readonly user?: string | undefined
+  readonly isolate?: number
+  readonly headers?: Record<string, string>
+  readonly body?: BodyInit
+} = {}) =>
+  Effect.flatMap(Edge, ({ urls }) =>
+    Effect.promise(() => {
+      const { body, headers, isolate = 0, user = "admin" } = options
+      const url = path.startsWith("/") ? `${urls[isolate]}${path}` : path
+      return fetch(url, {
+        method,
+        headers: { ...headers, ...(user === "" ? {} : { authorization: `Basic ${btoa(`${user}:${password}`)}` }) },
+        ...(body === undefined ? {} : { body, duplex: "half" })
+      } as RequestInit)
+    }))
+
+const location = (response: Response): string => {
+  const url = new URL(response.headers.get("location")!, response.url)
+  return `${url.pathname}${url.search}`
+}
+
+const withDigest = (path: string, digest: string) =>
+  `${path}${path.includes("?") ? "&" : "?"}digest=${encodeURIComponent(digest)}`
+
+const MiB = 1024 * 1024
+
+layer(running, { timeout: 60_000, excludeTestServices: true })("the registry at the edge", (it) => {
+  it.effect("passes the conformance suite", () =>
+    Effect.gen(function*() {
+      const { urls } = yield* Edge
+      const client = Layer.map(FetchHttpClient.layer, (context) =>
+        Context.make(
+          HttpClient.HttpClient,
+          HttpClient.mapRequest(
+            Context.get(context, HttpClient.HttpClient),
+            HttpClientRequest.basicAuth("admin", password)
+          )
+        ))
+      const report = yield* Effect.provide(
+        Conformance.run({ timeoutMillis: 60_000 }),
+        Layer.provide(Conformance.layerUrl(urls[0]!), client)
+      )
+      const failures = report.results.flatMap(({ check, outcome }) =>
+        outcome._tag === "Failed" ? [`${check.id}: ${outcome.reason}`] : []
+      )
+      expect(failures).toEqual([])
+      expect(report.passed).toBeGreaterThan(100)
+    }), 120_000)
+
+  it.effect("continues an upload in another isolate, in chunks of any size", () =>
+    Effect.gen(function*() {
+      const content = Buffer.alloc(20 * MiB, "effect-oci ")
+      const digest = Digest.fromBytes(content)
+      let at = location(yield* send("POST", "/v2/team/app/blobs/uploads/"))
+      let from = 0
+      for (const [index, size] of [3 * MiB, 100, 9 * MiB, 8 * MiB - 100].entries()) {
+        const chunk = content.subarray(from, from + size)
+        const response = yield* send("PATCH", at, {
+          isolate: index % 2,
+          headers: { "content-range": `${from}-${from + size - 1}`, "content-type": "application/octet-stream" },
+          body: chunk
+        })
+        expect(response.status, yield* Effect.promise(() => response.text())).toBe(202)
+        at = location(response)
+        from += size
+        expect(response.headers.get("range")).toBe(`0-${from - 1}`)
+      }
+      expect((yield* send("PUT", withDigest(at, digest), { isolate: 1 })).status).toBe(201)
+      const read = yield* send("GET", `/v2/team/app/blobs/${digest}`)
+      expect(read.headers.get("content-length")).toBe(String(content.byteLength))
+      expect(Digest.fromBytes(new Uint8Array(yield* Effect.promise(() => read.arrayBuffer())))).toBe(digest)
+    }))
+
+  it.effect("streams a blob of 100 MiB in and out", () =>
+    Effect.gen(function*() {
+      const piece = Buffer.alloc(MiB, "0123456789")
+      const hash = createHash("sha256")
+      for (let n = 0; n < 100; n++) hash.update(piece)
+      const digest = `sha256:${hash.digest("hex")}`
+      let sent = 0
+      const body = new ReadableStream({
+        pull: (controller) => sent++ < 100 ? controller.enqueue(piece) : controller.close()
+      })
+      const at = location(yield* send("POST", "/v2/team/large/blobs/uploads/"))
+      const pushed = yield* send("PUT", withDigest(at, digest), {
+        body,
+        headers: { "content-type": "application/octet-stream" }
+      })
+      expect(pushed.status, yield* Effect.promise(() => pushed.text())).toBe(201)
+      const read = yield* send("GET", `/v2/team/large/blobs/${digest}`, { isolate: 1 })
+      const received = createHash("sha256")
+      yield* Effect.promise(async () => {
+        for await (const chunk of read.body!) received.update(chunk)
+      })
+      expect(`sha256:${received.digest("hex")}`).toBe(digest)
+      const range = yield* send("GET", `/v2/team/large/blobs/${digest}`, { headers: { range: "bytes=10-19" } })
+      expect([range.status, yield* Effect.promise(() => range.text())]).toEqual([206, "0123456789"])
+    }), 60_000)
+
+  it.effect("accepts a blake3 digest, although a worker compiles no WebAssembly", () =>
+    Effect.gen(function*() {
+      const content = new TextEncoder().encode("hello")
+      yield* Effect.promise(() => Digest.load("blake3").pipe(Effect.runPromise))
+      const digest = Digest.fromBytes(content, "blake3")
+      const at = location(yield* send("POST", "/v2/team/app/blobs/uploads/?digest-algorithm=blake3"))
+      const pushed = yield* send("PUT", withDigest(at, digest), { body: content })
+      expect(pushed.status, yield* Effect.promise(() => pushed.text())).toBe(201)
+    }))
+
+  it.effect("lets users push below their name, and everyone pull what is public", () =>
+    Effect.gen(function*() {
+      const start = (user: string, repository: string) =>
+        Effect.map(send("POST", `/v2/${repository}/blobs/uploads/`, { user }), ({ status }) => status)
+      expect(yield* start("alice", "alice/app")).toBe(202)
+      expect(yield* start("alice", "team/app")).toBe(403)
+      expect(yield* start("nobody", "nobody/app")).toBe(401)
+      expect(yield* start("", "library/app")).toBe(401)
+      const list = (repository: string) =>
+        Effect.map(send("GET", `/v2/${repository}/tags/list`, { user: "" }), ({ status }) => status)
+      expect([yield* list("library/app"), yield* list("team/app")]).toEqual([404, 401])
+    }))
+
+  it.effect("collects when its timer ticks", () => Effect.flatMap(Edge, ({ tick }) => tick))
+})
+
+describe("the bundle", () => {
+  layer(Layer.empty)((it) => {
+    it.effect("imports nothing of Node, and fits into a worker of the free plan (3 MB)", () =>
+      Effect.gen(function*() {
+        const text = yield* Effect.promise(() => NodeWorkers.bundle(entry, { minify: true }))
+        expect(text).not.toMatch(/["']node:[a-z]+["']\s*\)?;?\s*$|from\s*["']node:|require\(["']/m)
+        const size = gzipSync(text).byteLength
+        console.log("bundle", text.length, size)
+        expect(size).toBeLessThan(3_000_000)
+      }))
+  })
+})
