@@ -13,7 +13,8 @@ export interface Bindings {
   readonly PUBLIC?: string
 }
 
-const wordsOf = (text: string | undefined): ReadonlyArray<string> => text?.split(/\s+/).filter((word) => word !== "") ?? []
+const wordsOf = (text: string | undefined): ReadonlyArray<string> =>
+  text?.split(/\s+/).filter((word) => word !== "") ?? []
 
 const wrong = new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })
 
@@ -22,10 +23,12 @@ const wrong = new RegistryError.Unauthorized({ reason: "the user name or the pas
  * and a random password of 32 characters cannot be guessed however fast its hash is.
  */
 const usersOf = (text: string): Users.Users => {
-  const passwords = new Map(wordsOf(text).map((line) => {
-    const colon = line.indexOf(":")
-    return [line.slice(0, colon), line.slice(colon + 1)] as const
-  }))
+  const passwords = new Map(
+    wordsOf(text).map((line) => {
+      const colon = line.indexOf(":")
+      return [line.slice(0, colon), line.slice(colon + 1)] as const
+    })
+  )
   const accountOf = (name: string): Users.Account => ({ identity: { name, claims: {} }, version: passwords.get(name)! })
   return {
     check: ({ password, username }) =>

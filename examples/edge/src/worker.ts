@@ -26,5 +26,7 @@ export default {
   },
 
   scheduled: (_event: unknown, bindings: Registry.Bindings): Promise<void> =>
-    Effect.runPromise(alone(Effect.flatMap(Registry.collect(bindings), (report) => Effect.logInfo("collected", report))))
+    Effect.runPromise(
+      alone(Effect.flatMap(Registry.collect(bindings), (report) => Effect.logInfo("collected", report)))
+    )
 }

@@ -40,6 +40,7 @@ export const millis = (duration: Duration.DurationInput): number =>
 export class Database {
   readonly dialect: Dialect
   readonly isReadOnly: boolean
+  readonly maxValueBytes: number
   /** Whether other processes write to the database too. */
   readonly isShared: boolean
 

@@ -1,7 +1,7 @@
 /** The bytes of a manifest: one value of its row, or also parts if the values of a row are limited. */
 import * as Answer from "@effect-oci/core/Answer"
 import * as Body from "@effect-oci/core/Body"
-import * as StoreError from "@effect-oci/store/StoreError"
+import type * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import type { Param, Row } from "../../SqlBatch.js"
 import { type Database, repoId, type Template } from "../database.js"
@@ -24,17 +24,12 @@ export const split = (db: Database, bytes: Uint8Array) => {
 export const reader = (db: Database) => {
   const find = db.statement(`SELECT bytes FROM manifest_part
     WHERE repo_id = ${repoId} AND manifest = :digest ORDER BY position`)
-  return (
-    repository: string,
-    row: Row
-  ): Effect.Effect<Uint8Array, StoreError.ManifestUnknown | StoreError.Failed> => {
+  return (repository: string, row: Row): Effect.Effect<Uint8Array, StoreError.Failed> => {
     const payload = row["payload"] as Uint8Array
-    const size = Number(row["size"])
-    if (payload.byteLength >= size) return Answer.succeed(payload)
-    return Effect.flatMap(db.read(find, { repository, digest: row["digest"] as Uint8Array }), (parts) => {
-      const bytes = Body.concatBytes([payload, ...parts.map((part) => part["bytes"] as Uint8Array)])
-      // The manifest was deleted after its row was read.
-      return parts.length === 0 ? Effect.fail(new StoreError.ManifestUnknown()) : Effect.succeed(bytes)
-    })
+    if (payload.byteLength >= Number(row["size"])) return Answer.succeed(payload)
+    return Effect.map(
+      db.read(find, { repository, digest: row["digest"] as Uint8Array }),
+      (parts) => Body.concatBytes([payload, ...parts.map((part) => part["bytes"] as Uint8Array)])
+    )
   }
 }
