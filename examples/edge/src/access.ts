@@ -1,4 +1,4 @@
-/** Who may do what. The users and their passwords are in a secret of the worker. */
+/** Decides who may do what. The users and the hashes of their passwords are in a secret of the worker. */
 import { Digest, RegistryError } from "@effect-oci/core"
 import { Guard, Policy, type Users } from "@effect-oci/guard"
 import { Effect, Redacted } from "effect"

@@ -1,58 +1,11 @@
 /** Runs the worker in `workerd`, and tests it over HTTP. */
-import { Conformance } from "@effect-oci/conformance"
 import { Digest } from "@effect-oci/core"
 import * as NodeWorkers from "@effect-oci/testing/NodeWorkers"
-import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
-import { describe, expect, layer } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { expect, it, layer } from "@effect/vitest"
+import { Effect } from "effect"
 import { createHash } from "node:crypto"
-import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
-
-const entry = fileURLToPath(new URL("../src/worker.ts", import.meta.url))
-const sha256 = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`
-const password = "correct horse battery staple"
-
-class Edge extends Context.Tag("Edge")<Edge, NodeWorkers.Running>() {}
-
-const running = Layer.scoped(
-  Edge,
-  NodeWorkers.make({
-    entry,
-    databases: ["DB"],
-    buckets: ["BUCKET"],
-    texts: {
-      UPLOAD_KEY: "a key that only this test has",
-      USERS: ["admin", "alice"].map((name) => `${name}:${sha256(password)}`).join("\n").replaceAll(" ", ""),
-      ADMINS: "admin",
-      PUBLIC: "library"
-    },
-    isolates: 2
-  })
-)
-
-/** Sends a request as a user to one of the isolates. */
-const send = (method: string, path: string, options: {
-  readonly user?: string | undefined
-  readonly isolate?: number
-  readonly headers?: Record<string, string>
-  readonly body?: BodyInit
-} = {}) =>
-  Effect.flatMap(Edge, ({ urls }) =>
-    Effect.promise(() => {
-      const { body, headers, isolate = 0, user = "admin" } = options
-      const url = path.startsWith("/") ? `${urls[isolate]}${path}` : path
-      return fetch(url, {
-        method,
-        // The runtime closes idle connections, which a next request would meet.
-        headers: {
-          connection: "close",
-          ...headers,
-          ...(user === "" ? {} : { authorization: `Basic ${btoa(`${user}:${password}`)}` })
-        },
-        ...(body === undefined ? {} : { body, duplex: "half" })
-      } as RequestInit)
-    }))
+import { Edge, entry, running, send } from "./worker.js"
 
 const location = (response: Response): string => {
   const url = new URL(response.headers.get("location")!, response.url)
@@ -65,33 +18,6 @@ const withDigest = (path: string, digest: string) =>
 const MiB = 1024 * 1024
 
 layer(running, { timeout: 60_000, excludeTestServices: true })("the registry at the edge", (it) => {
-  it.effect("passes the conformance suite", () =>
-    Effect.gen(function*() {
-      const { urls } = yield* Edge
-      const client = Layer.map(FetchHttpClient.layer, (context) =>
-        Context.make(
-          HttpClient.HttpClient,
-          HttpClient.mapRequest(
-            Context.get(context, HttpClient.HttpClient),
-            (request) =>
-              HttpClientRequest.setHeader(
-                HttpClientRequest.basicAuth(request, "admin", password),
-                "connection",
-                "close"
-              )
-          )
-        ))
-      const report = yield* Effect.provide(
-        Conformance.run({ timeoutMillis: 120_000 }),
-        Layer.provide(Conformance.layerUrl(urls[0]!), client)
-      )
-      const failures = report.results.flatMap(({ check, outcome }) =>
-        outcome._tag === "Failed" ? [`${check.id}: ${outcome.reason}`] : []
-      )
-      expect(failures).toEqual([])
-      expect(report.passed).toBeGreaterThan(100)
-    }), 300_000)
-
   it.effect("continues an upload in another isolate, in chunks of any size", () =>
     Effect.gen(function*() {
       const content = Buffer.alloc(20 * MiB, "effect-oci ")
@@ -158,7 +84,7 @@ layer(running, { timeout: 60_000, excludeTestServices: true })("the registry at 
         Effect.map(send("POST", `/v2/${repository}/blobs/uploads/`, { user }), ({ status }) => status)
       expect(yield* start("alice", "alice/app")).toBe(202)
       expect(yield* start("alice", "team/app")).toBe(403)
-      expect(yield* start("nobody", "nobody/app")).toBe(401)
+      expect(yield* start("stranger", "stranger/app")).toBe(401)
       expect(yield* start("", "library/app")).toBe(401)
       const list = (repository: string) =>
         Effect.map(send("GET", `/v2/${repository}/tags/list`, { user: "" }), ({ status }) => status)
@@ -168,14 +94,8 @@ layer(running, { timeout: 60_000, excludeTestServices: true })("the registry at 
   it.effect("collects when its timer ticks", () => Effect.flatMap(Edge, ({ tick }) => tick))
 })
 
-describe("the bundle", () => {
-  layer(Layer.empty)((it) => {
-    it.effect("imports nothing of Node, and fits into a worker of the free plan (3 MB)", () =>
-      Effect.gen(function*() {
-        const text = yield* Effect.promise(() => NodeWorkers.bundle(entry, { minify: true }))
-        expect(text).not.toMatch(/["']node:[a-z]+["']\s*\)?;?\s*$|from\s*["']node:|require\(["']/m)
-        const size = gzipSync(text).byteLength
-        expect(size).toBeLessThan(3_000_000)
-      }))
-  })
-})
+it("is a bundle that imports nothing of Node, and fits into a worker of the free plan (3 MB)", async () => {
+  const text = await NodeWorkers.bundle(entry, { minify: true })
+  expect(text).not.toMatch(/(from|import|require)\s*\(?["'](node:|[a-z])/)
+  expect(gzipSync(text).byteLength).toBeLessThan(500_000)
+}, 60_000)
