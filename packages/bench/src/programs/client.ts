@@ -2,7 +2,7 @@
 import { Client } from "@effect-oci/client"
 import { Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -18,7 +18,7 @@ export interface Transfer {
   readonly file: string
 }
 
-const runtime = ManagedRuntime.make(NodeHttpClient.layerUndici)
+const runtime = ManagedRuntime.make(NodeHttp.layer())
 
 const push = ({ digest, file, repository }: Transfer) =>
   Effect.gen(function*() {

@@ -2,7 +2,7 @@
 import { Client } from "@effect-oci/client"
 import { Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Copy } from "@effect-oci/transfer"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -18,7 +18,7 @@ export interface Job {
   readonly concurrency: number
 }
 
-const runtime = ManagedRuntime.make(NodeHttpClient.layerUndici)
+const runtime = ManagedRuntime.make(NodeHttp.layer())
 
 const registryAt = (host: string) =>
   Effect.map(Layer.build(Layer.fresh(Client.layer({ host, insecure: true }))), Context.get(Registry))
