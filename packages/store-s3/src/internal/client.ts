@@ -108,7 +108,8 @@ export class Client {
 
   private limited<A>(call: Call, effect: Effect.Effect<A, S3Error>): Effect.Effect<A, S3Error> {
     const duration = call.timeout ?? this.settings.timeout
-    return Effect.timeoutFail(effect, {
+    // A call that a caller must not interrupt ends at its limit all the same.
+    return Effect.timeoutFail(Effect.interruptible(effect), {
       duration,
       onTimeout: () => failures.timedOut(this.described(call), Duration.format(duration))
     })

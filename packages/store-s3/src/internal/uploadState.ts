@@ -23,7 +23,7 @@ export interface UploadState {
   readonly fence: number
   /** The id of the multipart upload that has the parts. */
   readonly uploadId: string | undefined
-  /** The ETags of the parts, each of which has the size of a part. */
+  /** The ETags of the parts. Each part is full. */
   readonly etags: ReadonlyArray<string>
   /** The bytes after the parts, in order. */
   readonly tails: ReadonlyArray<Tail>

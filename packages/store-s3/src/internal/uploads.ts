@@ -295,7 +295,7 @@ export class Uploads {
     )
   }
 
-  /** Completes the multipart upload of a state. What is left after the parts becomes the last part. */
+  /** Completes the multipart upload of a state. The bytes after the parts become the last part. */
   private complete(state: UploadState) {
     return Effect.gen(this, function*() {
       const upload = { name: names.blob(state.key), uploadId: state.uploadId ?? "" }
