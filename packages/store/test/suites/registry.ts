@@ -8,7 +8,9 @@ import { deletes } from "./deletes.js"
 import { histories } from "./histories.js"
 import { lists } from "./lists.js"
 import { manifests } from "./manifests.js"
+import { manifestTags } from "./manifestTags.js"
 import { pull } from "./pull.js"
+import { uploadLimits } from "./uploadLimits.js"
 import { uploads } from "./uploads.js"
 
 /** Runs the tests that every registry over two stores must pass. */
@@ -17,7 +19,9 @@ export const registrySuite = (name: string, makeStores: MakeStores) =>
     pull(makeStores)
     blobs(makeStores)
     uploads(makeStores)
+    uploadLimits(makeStores)
     manifests(makeStores)
+    manifestTags(makeStores)
     deletes(makeStores)
     lists(makeStores)
     concurrency(makeStores)
