@@ -1,5 +1,6 @@
 import * as BlobStoreSuite from "@effect-oci/conformance/BlobStoreSuite"
-import { describe, it } from "@effect/vitest"
+import { beforeAll, describe, it } from "@effect/vitest"
+import { AwsClient } from "aws4fetch"
 import * as Effect from "effect/Effect"
 import { newPrefix, storeLayer } from "./services.js"
 
@@ -11,7 +12,17 @@ const service = {
   secretAccessKey: process.env["AWS_SECRET_ACCESS_KEY"] ?? "testsecret"
 }
 
+if (service.endpoint === "") console.log("skipped: set S3_ENDPOINT to the URL of an S3 service to test against it")
+
+/** Creates the bucket, unless it exists. */
+const createBucket = async () => {
+  const { accessKeyId, bucket, endpoint, region, secretAccessKey } = service
+  const client = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3" })
+  await client.fetch(`${endpoint}/${bucket}`, { method: "PUT" })
+}
+
 describe.skipIf(service.endpoint === "")("a blob store in the S3 service that S3_ENDPOINT names", () => {
+  beforeAll(createBucket)
   const make = Effect.map(newPrefix, (prefix) => storeLayer(service, { prefix }))
   for (const { name, run } of BlobStoreSuite.all) {
     it.effect(name, () => run({ make, durable: true }), 120_000)
