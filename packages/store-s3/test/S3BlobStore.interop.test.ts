@@ -12,8 +12,6 @@ const service = {
   secretAccessKey: process.env["AWS_SECRET_ACCESS_KEY"] ?? "testsecret"
 }
 
-if (service.endpoint === "") console.log("skipped: set S3_ENDPOINT to the URL of an S3 service to test against it")
-
 /** Creates the bucket, unless it exists. */
 const createBucket = async () => {
   const { accessKeyId, bucket, endpoint, region, secretAccessKey } = service
@@ -21,10 +19,13 @@ const createBucket = async () => {
   await client.fetch(`${endpoint}/${bucket}`, { method: "PUT" })
 }
 
-describe.skipIf(service.endpoint === "")("a blob store in the S3 service that S3_ENDPOINT names", () => {
-  beforeAll(createBucket)
-  const make = Effect.map(newPrefix, (prefix) => storeLayer(service, { prefix }))
-  for (const { name, run } of BlobStoreSuite.all) {
-    it.effect(name, () => run({ make, durable: true }), 120_000)
+describe.skipIf(service.endpoint === "")(
+  "a blob store in the S3 service at S3_ENDPOINT (skipped if it is not set)",
+  () => {
+    beforeAll(createBucket)
+    const make = Effect.map(newPrefix, (prefix) => storeLayer(service, { prefix }))
+    for (const { name, run } of BlobStoreSuite.all) {
+      it.effect(name, () => run({ make, durable: true }), 120_000)
+    }
   }
-})
+)

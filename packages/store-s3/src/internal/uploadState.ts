@@ -80,7 +80,7 @@ export const truncate = (state: UploadState, size: number): UploadState | undefi
 
 const count = Schema.NonNegativeInt
 
-/** A token as JSON, with short names. A blob of 5 GiB has 640 ETags: 10 KiB if they are digests, which are packed. */
+/** A token as JSON, with short names. A blob of 5 GiB has 640 ETags. Digests are packed into 10 KiB. */
 const Coded = Schema.parseJson(Schema.Struct({
   k: Schema.String.pipe(Schema.filter(names.isKey)),
   i: Schema.String,
