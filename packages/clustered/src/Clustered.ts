@@ -15,15 +15,18 @@ import { BlobStore } from "@effect-oci/store/BlobStore"
 import { MetadataStore } from "@effect-oci/store/MetadataStore"
 import type * as StoreError from "@effect-oci/store/StoreError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { readFile } from "node:fs/promises"
 import { Pool } from "pg"
+import * as metrics from "./internal/metrics.js"
 
 /**
  * The settings of the two stores.
@@ -93,7 +96,7 @@ const credentialsOf = (
 }
 
 /**
- * Creates a pool of connections to PostgreSQL. The end of the scope closes it.
+ * Creates a pool of connections to PostgreSQL. The end of the scope closes it. Sets the gauges of the pool each second.
  *
  * @since 0.1.0
  * @category constructors
@@ -115,6 +118,8 @@ export const pool = ({ connections, url }: StoreSettings["database"]): Effect.Ef
       return created
     }),
     (created) => Effect.promise(() => created.end())
+  ).pipe(
+    Effect.tap((created) => Effect.forkScoped(Effect.repeat(metrics.setPool(created), Schedule.spaced("1 second"))))
   )
 
 /**
@@ -134,7 +139,7 @@ export const layerMetadataStore = (
   )
 
 /**
- * Creates a layer of the blob store.
+ * Creates a layer of the blob store. Measures its calls.
  *
  * @since 0.1.0
  * @category layers
@@ -151,7 +156,10 @@ export const layerBlobStore = (settings: StoreSettings["s3"]) => {
     redirectEndpoint
   }).pipe(
     Layer.provide(credentialsOf(settings)),
-    Layer.provide(NodeHttpClient.layerUndici)
+    Layer.provide(Layer.map(
+      NodeHttpClient.layerUndici,
+      (context) => Context.make(HttpClient.HttpClient, metrics.measureS3(Context.get(context, HttpClient.HttpClient)))
+    ))
   )
 }
 

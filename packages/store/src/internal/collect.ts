@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import type * as BlobStore from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
 import type * as StoreError from "../StoreError.js"
@@ -37,6 +38,16 @@ export interface Report {
   /** The number of keys without metadata. */
   readonly unknownKeys: number
 }
+
+/** Counts what the collectors of this process have removed, by its kind. */
+const removedCounter = Metric.counter("oci.collector.removed", { incremental: true })
+
+const measure = (removed: Partial<Report>) =>
+  Effect.forEach(
+    Object.entries(removed).filter(([, count]) => count > 0),
+    ([kind, count]) => Metric.incrementBy(Metric.tagged(removedCounter, "kind", kind), count),
+    { discard: true }
+  )
 
 export interface Pass {
   readonly policy: MetadataStore.ReviewPolicy
@@ -107,7 +118,7 @@ export const run = (
     let report: Report = { manifests: 0, blobs: 0, keys: 0, unknownUploads: 0, unknownKeys: 0 }
     const add = (removed: Partial<Report>) => {
       report = counts.add(report, removed)
-      return onProgress(report)
+      return Effect.zipRight(measure(removed), onProgress(report))
     }
     yield* expire(stores)
     yield* inBatches(() =>
