@@ -22,7 +22,6 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { readFile } from "node:fs/promises"
 import { Pool } from "pg"
@@ -96,7 +95,7 @@ const credentialsOf = (
 }
 
 /**
- * Creates a pool of connections to PostgreSQL. The end of the scope closes it. Sets the gauges of the pool each second.
+ * Creates a pool of connections to PostgreSQL. The end of the scope closes it.
  *
  * @since 0.1.0
  * @category constructors
@@ -118,8 +117,6 @@ export const pool = ({ connections, url }: StoreSettings["database"]): Effect.Ef
       return created
     }),
     (created) => Effect.promise(() => created.end())
-  ).pipe(
-    Effect.tap((created) => Effect.forkScoped(Effect.repeat(metrics.setPool(created), Schedule.spaced("1 second"))))
   )
 
 /**

@@ -1,25 +1,10 @@
-/** Metrics of the database's pool and of the calls of S3. The tag `unit` has the unit of a metric. */
+/** Metrics of the calls of S3. The tag `unit` has the unit of a metric. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
-import type { Pool } from "pg"
-
-const connections = Metric.gauge("oci.database.connections")
-const waiting = Metric.gauge("oci.database.waiting")
-
-/** Sets the number of connections that are idle and busy, and of the queries that wait for one. */
-export const setPool = (pool: Pool): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const { idleCount, totalCount, waitingCount } = pool
-    return Effect.all([
-      Metric.set(Metric.tagged(connections, "state", "idle"), idleCount),
-      Metric.set(Metric.tagged(connections, "state", "busy"), totalCount - idleCount),
-      Metric.set(waiting, waitingCount)
-    ], { discard: true })
-  })
 
 /** How long a call of S3 took until its headers were received, in seconds. */
 const duration = Metric.tagged(
