@@ -11,6 +11,11 @@ import { fileURLToPath } from "node:url"
 
 const packages = fileURLToPath(new URL("../../", import.meta.url))
 
+/** A worker, whose type depends on the types of Cloudflare that are installed. */
+interface Scheduled {
+  readonly scheduled: (options: { readonly cron: string }) => Promise<{ readonly outcome: string }>
+}
+
 /** Resolves the packages of this repository to their sources, so that none has to be built first. */
 const sources: Plugin = {
   name: "sources",
@@ -122,7 +127,8 @@ export const make = (options: Options): Effect.Effect<Running, never, Scope.Scop
       urls,
       tick: Effect.tryPromise({
         try: async () => {
-          const { outcome } = await (await runtime.getWorker()).scheduled({ cron: "* * * * *" })
+          const worker = (await runtime.getWorker()) as unknown as Scheduled
+          const { outcome } = await worker.scheduled({ cron: "* * * * *" })
           if (outcome !== "ok") throw new Error(outcome)
         },
         catch: (cause) => new Error("the function that a timer calls failed", { cause })
