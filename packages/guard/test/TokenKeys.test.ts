@@ -186,7 +186,7 @@ describe("TokenKeys.ringFromPem", () => {
       expect(ring.find(libtrustId(pem(RS256.publicKey, "spki")))?.algorithm).toBe("RS256")
     }))
 
-  it.effect.each([["no key", "CANARY"], ["a public key first", text.toReversed().join("")]])(
+  it.effect.each([["no key", "CANARY"], ["a public key first", text.toReversed().join("")]] as const)(
     "fails for a text with %s",
     ([, text]) =>
       Effect.gen(function*() {

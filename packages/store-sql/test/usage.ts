@@ -43,7 +43,7 @@ export const counting = (batches: ReadonlyArray<SqlBatch.Service>, changes: numb
         registry.deleteTag(name, tag),
         registry.deleteManifest(name, Descriptor.fromBytes(index).digest)
       ])
-      yield* Effect.either(change as Effect.Effect<unknown, unknown>)
+      yield* Effect.either(change)
     })
     yield* Effect.forEach(Array.from({ length: changes }), () => change, { concurrency: 6, discard: true })
 

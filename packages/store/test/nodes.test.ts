@@ -1,6 +1,6 @@
 /** Several nodes: registries over the same two stores. */
 import { Body, Digest, Registry } from "@effect-oci/core"
-import { BlobStore, Memory, MetadataStore, Store, StoreError } from "@effect-oci/store"
+import { BlobStore, Memory, MetadataStore, Store } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Queue, Stream, TestClock } from "effect"
 import { pullText, repository, tagOf, text } from "./fixtures.js"

@@ -1,7 +1,7 @@
 import * as Body from "@effect-oci/core/Body"
 import * as Digest from "@effect-oci/core/Digest"
 import type { Registry } from "@effect-oci/core/Registry"
-import * as RegistryError from "@effect-oci/core/RegistryError"
+import type * as RegistryError from "@effect-oci/core/RegistryError"
 import type { BlobStore } from "@effect-oci/store/BlobStore"
 import type { MetadataStore } from "@effect-oci/store/MetadataStore"
 import * as Effect from "effect/Effect"
