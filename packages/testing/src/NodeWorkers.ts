@@ -19,8 +19,8 @@ interface Scheduled {
 /** Resolves the packages of this repository to their sources, so that none has to be built first. */
 const sources: Plugin = {
   name: "sources",
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^@effect-oci\// }, ({ path }) => {
+  setup: (bundle) =>
+    bundle.onResolve({ filter: /^@effect-oci\// }, ({ path }) => {
       const [, name, module = "index"] = path.split("/")
       return { path: `${packages}${name}/src/${module}.ts` }
     })
