@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { canMount, fileSystems } from "./soak/disk.js"
+import { canMount } from "./soak/disk.js"
 import type { FileSystemName } from "./soak/disk.js"
 import { cutUnderLoad } from "./soak/power.js"
 import type { ServerOptions } from "./soak/server.js"
 
 const cuts = Number(process.env["SOAK_CUTS"] ?? "20")
 
-const names = Object.keys(fileSystems) as ReadonlyArray<FileSystemName>
+/**
+ * Not ext4 without a journal: after a sync under load, its check sometimes cuts the end of a file, also of SQLite's own
+ * file (1 of 20 cuts). There only the absence of a sync is tested.
+ */
+const names = ["ext4", "XFS", "btrfs"] as const satisfies ReadonlyArray<FileSystemName>
 
 const report = (name: string, broken: ReadonlyArray<ReadonlyArray<string>>, acknowledged: number) =>
   process.stdout.write(

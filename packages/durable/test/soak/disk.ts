@@ -8,11 +8,12 @@ const run = (command: string, ...args: ReadonlyArray<string>) => execFileSync(co
 
 /** Whether this machine can make and mount images. */
 export const canMount = process.getuid?.() === 0 && existsSync("/dev/loop-control") &&
-  ["/usr/sbin/mkfs.xfs", "/usr/sbin/mkfs.ext4"].every((path) => existsSync(path))
+  ["/usr/sbin/mkfs.xfs", "/usr/sbin/mkfs.ext4", "/usr/sbin/mkfs.btrfs"].every((path) => existsSync(path))
 
 export const fileSystems = {
   "ext4": ["mkfs.ext4", "-q", "-F"],
   "XFS": ["mkfs.xfs", "-q", "-f"],
+  "btrfs": ["mkfs.btrfs", "-q", "-f"],
   "ext4 without journal": ["mkfs.ext4", "-q", "-F", "-O", "^has_journal"]
 } as const
 
