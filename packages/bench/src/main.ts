@@ -14,6 +14,7 @@ import type { Suite } from "./internal/measure.js"
 import * as large from "./large.js"
 import * as manifests from "./manifests.js"
 import * as metadata from "./metadata.js"
+import * as postgres from "./postgres.js"
 import * as scale from "./scale.js"
 import * as stacks from "./stacks.js"
 import * as wrappers from "./wrappers.js"
@@ -24,6 +25,7 @@ const suites: ReadonlyArray<Suite> = [
   { name: "blobs", run: blobs.run },
   { name: "manifests", run: manifests.run },
   { name: "copies", run: copies.run },
+  { name: "postgres", run: postgres.run },
   {
     name: "stores",
     run: Effect.map(Effect.all([files.run, metadata.run, images.run, large.run, scale.run]), (rows) => rows.flat())

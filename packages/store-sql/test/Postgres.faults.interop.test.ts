@@ -104,12 +104,12 @@ describe.skipIf(!NodePostgres.available)("PostgreSQL", () => {
           const config = yield* NodeSql.emptySchema(running)
           const stores = yield* Effect.forEach([1, 2, 3], () => Effect.flatMap(NodeSql.pool(config), openStore))
           const acknowledged: Array<number> = []
-          let ends = false
+          const state = { ends: false }
           const again = Schedule.spaced("50 millis")
           const client = (number: number) =>
             Effect.gen(function*() {
               const store = stores[number % 3]!
-              for (let count = 0; !ends; count++) {
+              for (let count = 0; !state.ends; count++) {
                 const id = number + count * 100
                 const name = RepositoryName.make(`team/app${id % 5}`)
                 yield* Effect.retry(store.linkBlob({ ...link(`blob ${id}`), repository: name }), again)
@@ -125,7 +125,7 @@ describe.skipIf(!NodePostgres.available)("PostgreSQL", () => {
             yield* running.restart(how)
           }
           yield* Effect.sleep("1 second")
-          ends = true
+          state.ends = true
           yield* clients
           assert.isAbove(acknowledged.length, 50)
           for (const id of acknowledged) {

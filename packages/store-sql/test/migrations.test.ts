@@ -3,6 +3,7 @@ import * as Sqlite from "@effect-oci/store-sql/Sqlite"
 import * as NodeSql from "@effect-oci/testing/NodeSql"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { Scope } from "effect"
 import { join } from "node:path"
 import { link, push, repository, v1 } from "./content.js"
 import { temporaryFolder } from "./temporary.js"
@@ -10,7 +11,7 @@ import { temporaryFolder } from "./temporary.js"
 const postgres = NodeSql.postgres()
 afterAll(postgres.close)
 
-const databases: { readonly [name: string]: Effect.Effect<SqlBatch.Service, never, import("effect").Scope.Scope> } = {
+const databases: { readonly [name: string]: Effect.Effect<SqlBatch.Service, never, Scope.Scope> } = {
   SQLite: Effect.flatMap(temporaryFolder, (folder) => Sqlite.make({ filename: join(folder, "metadata.db") })).pipe(
     Effect.orDie
   ),

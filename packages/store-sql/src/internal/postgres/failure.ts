@@ -8,6 +8,7 @@ import { type Refused, refusedBy, type Statement } from "../../SqlBatch.js"
  */
 const conflicts = new Set(["40001", "40P01", "55P03", "23503", "23505"])
 const diskFull = "53100"
+const invalidText = "22P02"
 
 /** PostgreSQL ended the transaction because of another one. It can run again. */
 export class Conflict {
@@ -38,7 +39,8 @@ export const raising = ({ guard, sql }: Statement): string =>
     : sql
 
 const refusalIn = (cause: unknown): Refused | undefined => {
-  const [, json] = codeOf(cause) === "22P02" ? /refused (\[\[.*\]\])/s.exec(String((cause as Error).message)) ?? [] : []
+  if (codeOf(cause) !== invalidText) return undefined
+  const json = /refused (\[\[.*\]\])/s.exec((cause as Error).message)?.[1]
   if (json === undefined) return undefined
   const rows = JSON.parse(json) as ReadonlyArray<readonly [string, string | null]>
   return refusedBy(rows.map(([refusal, value]) => ({ refusal, value })))

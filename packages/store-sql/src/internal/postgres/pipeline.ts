@@ -77,7 +77,7 @@ class Pipeline implements Submittable {
   constructor(
     private readonly queries: ReadonlyArray<Query>,
     private readonly prepared: Prepared,
-    private readonly settle: (error: unknown, results: ReadonlyArray<ReadonlyArray<Row>>) => void
+    private readonly settle: (error: Error | undefined, results: ReadonlyArray<ReadonlyArray<Row>>) => void
   ) {}
 
   submit(wire: unknown): void {
@@ -138,7 +138,7 @@ class Pipeline implements Submittable {
     // A plan may be out of date, because the schema has changed. All statements are prepared again.
     this.prepared.clear()
     this.callback?.(error)
-    this.settle(error ?? new Error("the connection failed"), [])
+    this.settle(error instanceof Error ? error : new Error("the connection failed", { cause: error }), [])
   }
 
   handleEmptyQuery(): void {}
