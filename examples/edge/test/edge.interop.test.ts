@@ -2,9 +2,11 @@
 import { Conformance } from "@effect-oci/conformance"
 import * as images from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
-import { FetchHttpClient, HttpClient, HttpClientRequest } from "@effect/platform"
+import { FetchHttpClient, FileSystem, HttpClient, HttpClientRequest } from "@effect/platform"
+import { NodeContext } from "@effect/platform-node"
 import { expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
+import { join } from "node:path"
 import { Edge, password, running } from "./worker.js"
 
 layer(running, { timeout: 60_000, excludeTestServices: true })("the registry at the edge", (it) => {
@@ -34,4 +36,24 @@ layer(running, { timeout: 60_000, excludeTestServices: true })("the registry at 
       expect(failures).toEqual([])
       expect(report.passed).toBeGreaterThan(100)
     }), 300_000)
+
+  it.scoped.runIf(NodePeers.have("skopeo"))("lets skopeo push and pull an image", () =>
+    Effect.gen(function*() {
+      const { urls } = yield* Edge
+      const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+      const image = images.image([1024, 12 * 1024 * 1024])
+      yield* images.writeLayoutTo(join(folder, "image"), image)
+      const at = `docker://${new URL(urls[0]!).host}/library/app:v1`
+      yield* NodePeers.skopeo(
+        "copy",
+        "--preserve-digests",
+        "--dest-tls-verify=false",
+        "--dest-creds",
+        `admin:${password}`,
+        `oci:${join(folder, "image")}:v1`,
+        at
+      )
+      yield* NodePeers.skopeo("copy", "--src-tls-verify=false", at, `oci:${join(folder, "pulled")}:v1`)
+      expect((yield* images.compareLayout(join(folder, "pulled"), image)).missing).toEqual([])
+    }).pipe(Effect.provide(NodeContext.layer)), 120_000)
 })

@@ -61,7 +61,8 @@ layer(running, { timeout: 60_000, excludeTestServices: true })("the registry at 
       const read = yield* send("GET", `/v2/team/large/blobs/${digest}`, { isolate: 1 })
       const received = createHash("sha256")
       yield* Effect.promise(async () => {
-        for await (const chunk of read.body!) received.update(chunk)
+        const reader = read.body!.getReader()
+        for (let next = await reader.read(); !next.done; next = await reader.read()) received.update(next.value)
       })
       expect(`sha256:${received.digest("hex")}`).toBe(digest)
       const range = yield* send("GET", `/v2/team/large/blobs/${digest}`, { headers: { range: "bytes=10-19" } })
