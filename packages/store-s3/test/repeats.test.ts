@@ -172,7 +172,11 @@ for (const [title, run] of Object.entries(scenarios)) {
       it.live(`interrupted at each call, ${_tag === "Fail" ? "before" : "after"} its effect`, () =>
         Effect.gen(function*() {
           for (const { number, operation } of yield* callsOf(run)) {
-            const s3 = S3.make({ ...options, faults: [{ nth: number, fault: { _tag, outcome: "stall" } }] })
+            // A commit waits for ten minutes until S3 has assembled a large blob.
+            const fault: S3.Fault = operation === "CompleteMultipartUpload"
+              ? { _tag: "Slow", answer: "20 millis" }
+              : { _tag, outcome: "stall" }
+            const s3 = S3.make({ ...options, faults: [{ nth: number, fault }] })
             const store = yield* openStore(s3, { ...once, timeout: "100 millis" })
             const fiber = yield* Effect.fork(run(store, (operation) => operation))
             while (s3.calls.length < number && fiber.unsafePoll() === null) yield* Effect.sleep(1)

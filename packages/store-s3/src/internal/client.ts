@@ -6,6 +6,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { constTrue } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import type { Credentials, Service as CredentialsService } from "../S3CredentialsModel.js"
@@ -106,13 +107,22 @@ export class Client {
     })
   }
 
+  /**
+   * Ends a call after its limit, also where the caller must not be interrupted. There, an interruption of the caller does
+   * not reach the call, because the fiber of the call is not a child.
+   */
   private limited<A>(call: Call, effect: Effect.Effect<A, S3Error>): Effect.Effect<A, S3Error> {
     const duration = call.timeout ?? this.settings.timeout
-    // A call that a caller must not interrupt ends at its limit all the same.
-    return Effect.timeoutFail(Effect.interruptible(effect), {
+    const ended = Effect.timeoutFail(effect, {
       duration,
       onTimeout: () => failures.timedOut(this.described(call), Duration.format(duration))
     })
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        Effect.forkDaemon(Effect.interruptible(ended)),
+        (fiber) => Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.interrupt(fiber))
+      )
+    )
   }
 
   /** Signs and sends a call once. Fails if the answer reports an error. */

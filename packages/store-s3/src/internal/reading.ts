@@ -74,7 +74,7 @@ export class Reader {
           close = opened.content.close
           return opened
         })
-      const first = yield* Effect.uninterruptible(open(span))
+      const first = yield* open(span)
       const fork = yield* Source.fork
       const { offset } = span ?? { offset: 0 }
       const { length, total } = first
