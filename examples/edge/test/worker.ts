@@ -46,5 +46,5 @@ export const send = (method: string, path: string, options: {
           ...(user === "" ? {} : { authorization: `Basic ${btoa(`${user}:${password}`)}` })
         },
         ...(body === undefined ? {} : { body, duplex: "half" })
-      } as RequestInit)
+      })
     }))

@@ -30,7 +30,10 @@ export interface PreparedStatement {
  */
 export interface Database {
   readonly prepare: (query: string) => PreparedStatement
-  readonly batch: (statements: Array<any>) => Promise<ReadonlyArray<{ readonly results: ReadonlyArray<unknown> }>>
+  /** A method, so that a binding whose statements have more methods is accepted. */
+  batch(
+    statements: Array<PreparedStatement>
+  ): Promise<ReadonlyArray<{ readonly results: ReadonlyArray<unknown> }>>
 }
 
 /**
