@@ -41,7 +41,7 @@ layer(running, { timeout: 60_000, excludeTestServices: true })("the registry at 
     Effect.gen(function*() {
       const { urls } = yield* Edge
       const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-      const image = images.image([1024, 12 * 1024 * 1024])
+      const image = images.image([1024, 9 * 1024 * 1024])
       yield* images.writeLayoutTo(join(folder, "image"), image)
       const at = `docker://${new URL(urls[0]!).host}/library/app:v1`
       yield* NodePeers.skopeo(
