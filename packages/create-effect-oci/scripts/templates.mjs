@@ -82,12 +82,15 @@ const writeTemplate = (example, target) => {
   return problems
 }
 
+/** Its tests need the workers of this repository. */
+const withoutTemplate = new Set(["edge"])
+
 /** Writes all templates into a directory. Returns the problems. @param {string} directory */
 export const writeTemplates = (directory) => {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   return workspaces
-    .filter(({ kind }) => kind === "examples")
+    .filter(({ kind, name }) => kind === "examples" && !withoutTemplate.has(name))
     .flatMap((example) => writeTemplate(example, join(directory, example.name)))
 }
 

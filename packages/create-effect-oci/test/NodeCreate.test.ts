@@ -64,7 +64,7 @@ describe("a project", () => {
 
   it("exists for each example that can stand alone", () => {
     const examples = readdirSync(new URL("../../../examples", import.meta.url))
-    expect(Object.keys(templates).sort()).toEqual(examples.sort())
+    expect([...Object.keys(templates), "edge"].sort()).toEqual(examples.sort())
   })
 })
 

@@ -36,7 +36,7 @@ const serving = (options: { readonly drain: Duration.Duration; readonly ready: H
       authority: Context.get(context, NodeRegistryServer.Address).authority,
       stop: Scope.close(scope, Exit.void)
     }
-  }).pipe(Effect.provide(NodeContext.layer), Effect.provide(Logger.remove(Logger.defaultLogger)))
+  }).pipe(Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger))))
 
 it.live("reports that it is not ready before it stops, and serves meanwhile", () =>
   Effect.gen(function*() {

@@ -26,7 +26,7 @@ export interface Grant {
 }
 
 /**
- * A store of refresh tokens. Contains hashes of the tokens, so that whoever reads it cannot use them.
+ * A store of refresh tokens. Contains hashes of the tokens, so that a reader of the store cannot use them.
  *
  * @since 0.1.0
  * @category models
@@ -91,7 +91,7 @@ const settingsOf = (options: SharedOptions | undefined) => ({
   capacityPerUser: options?.capacityPerUser ?? 100
 })
 
-/** Returns 256 random bits, which nobody can guess. */
+/** Returns 256 random bits. */
 const randomToken = (): string => Encoding.encodeBase64Url(crypto.getRandomValues(new Uint8Array(32)))
 
 interface Issued extends Grant {

@@ -35,7 +35,7 @@ export interface Options {
   readonly issuer: string
   /** The name of the registry: the claim `aud` of the tokens. Requests for any other service are refused. */
   readonly service: string
-  /** The keys, one of which signs. Nodes of one registry share them. `docker-registry` requires ES256 or RS256. */
+  /** The keys: the first one signs, all verify. Nodes of one registry share them. `docker-registry` requires ES256 or RS256. */
   readonly keys: TokenKeys.Signing
   /** The users who may log in. */
   readonly users: Users

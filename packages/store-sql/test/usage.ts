@@ -1,4 +1,5 @@
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import type { RegistryError } from "@effect-oci/core"
 import { Memory, MetadataStore, Store } from "@effect-oci/store"
 import { SqlBatch, SqlMetadataStore, SqlUsage } from "@effect-oci/store-sql"
 import { expect } from "@effect/vitest"
@@ -13,7 +14,7 @@ const indexes = ["a", "bb", "ccc"].map((name) =>
   )
 )
 
-/** Changes repositories through several nodes at once, and expects that the counters equal what is there. */
+/** Changes repositories through several nodes at once, and expects that the counters equal the content. */
 export const counting = (batches: ReadonlyArray<SqlBatch.Service>, changes: number) =>
   Effect.gen(function*() {
     const bytes = yield* Layer.build(Memory.layerBlobStore())
@@ -34,7 +35,7 @@ export const counting = (batches: ReadonlyArray<SqlBatch.Service>, changes: numb
       const [name, from, tag] = [yield* pick(names), yield* pick(names), yield* pick(tags)]
       const [blob, index] = [yield* pick(blobs), yield* pick(indexes)]
       const push = registry.pushManifest(name, { mediaType: MediaType.index, bytes: index, tags: [tag] })
-      const change = yield* pick([
+      const change = yield* pick<Effect.Effect<unknown, RegistryError.RegistryError>>([
         registry.pushBlob(name, Descriptor.fromBytes(blob), Body.bytes(blob)),
         registry.mountBlob(name, Descriptor.fromBytes(blob).digest, { from }),
         registry.deleteBlob(name, Descriptor.fromBytes(blob).digest),

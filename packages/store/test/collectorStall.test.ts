@@ -29,6 +29,14 @@ const addDeadBlobs = Effect.gen(function*() {
 const longestStall = Effect.gen(function*() {
   yield* addDeadBlobs
   yield* Effect.sleep(0)
+  const watch = watchTurns()
+  const { blobs, keys } = yield* Effect.ensuring(Collector.collect({ grace: 0 }), Effect.sync(watch.stop))
+  expect({ blobs, keys }).toEqual({ blobs: count, keys: count })
+  return watch.longest()
+})
+
+/** Measures the time of the processor between two turns of the event loop. */
+const watchTurns = () => {
   let longest = 0
   let before = process.cpuUsage()
   const turn = () => {
@@ -37,13 +45,8 @@ const longestStall = Effect.gen(function*() {
     longest = Math.max(longest, (system + user) / 1000)
   }
   const turns = setInterval(turn, 0)
-  const { blobs, keys } = yield* Effect.ensuring(
-    Collector.collect({ grace: 0 }),
-    Effect.sync(() => clearInterval(turns))
-  )
-  expect({ blobs, keys }).toEqual({ blobs: count, keys: count })
-  return longest
-})
+  return { longest: () => longest, stop: () => clearInterval(turns) }
+}
 
 /** Reviews everything in one step, however many the caller wants. */
 const inOneStep = Effect.provide(Layer.effect(

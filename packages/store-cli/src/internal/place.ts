@@ -4,6 +4,7 @@ import { Settings } from "@effect-oci/daemon"
 import { Durable } from "@effect-oci/durable"
 import { Store } from "@effect-oci/store"
 import type { BlobStore, MetadataStore } from "@effect-oci/store"
+import type { FileSystem } from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { existsSync, readdirSync, statSync } from "node:fs"
@@ -68,11 +69,11 @@ const inCluster = (file: string) =>
 const isFile = (path: string) => existsSync(path) && !statSync(path).isDirectory()
 
 /** Returns the place that a path names: the directory of a registry, or the file with the settings of a cluster. */
-export const at = (path: string) =>
+export const at = (path: string): Effect.Effect<Place, OpenError, FileSystem> =>
   Effect.suspend(() => isFile(path) ? inCluster(path) : Effect.succeed(inDirectory(path)))
 
 /** The same for an import, which creates the directory. */
-export const created = (path: string) =>
+export const created = (path: string): Effect.Effect<Place["registry"], OpenError, FileSystem> =>
   Effect.map(at(path), (place) => place.kind === "directory" ? Durable.layer({ directory: path }) : place.registry)
 
 const ownFiles = /^(metadata\.db(-wal|-shm)?|lock\.db(-journal|-wal|-shm)?|blobs|uploads)$/
