@@ -1,3 +1,4 @@
+import * as Answer from "@effect-oci/core/Answer"
 import * as Body from "@effect-oci/core/Body"
 import type * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
@@ -143,14 +144,16 @@ const checked = (
       })
     )
   }
-  const verified = Body.verify(body, descriptor, fields)
-  if (body.bytes === undefined && descriptor.size > 0) return Effect.succeed(verified)
-  return Body.forEachChunk(verified, () => {}).pipe(
-    Effect.mapBoth({
-      onFailure: (error) => RegistryError.withFields(error, fields),
-      onSuccess: () => body.bytes === undefined ? Body.empty : body
-    })
-  )
+  return Answer.flatMap(Digest.load(descriptor.digest), () => {
+    const verified = Body.verify(body, descriptor, fields)
+    if (body.bytes === undefined && descriptor.size > 0) return Answer.succeed(verified)
+    return Body.forEachChunk(verified, () => {}).pipe(
+      Effect.mapBoth({
+        onFailure: (error) => RegistryError.withFields(error, fields),
+        onSuccess: () => body.bytes === undefined ? Body.empty : body
+      })
+    )
+  })
 }
 
 /** Splits a stream into chunks of `size` bytes. The last chunk may be shorter. */

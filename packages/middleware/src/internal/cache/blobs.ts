@@ -96,7 +96,8 @@ export class CachedBlobs {
   /** Returns a blob that the store does not have. */
   #getMissing(operation: Operation.GetBlob, endedFills: number): Answer.Answer<Operation.GetBlob> {
     const { next } = this.upstream
-    return Effect.flatMap(this.upstream.recentNotFound(operation), (error): Answer.Answer<Operation.GetBlob> => {
+    const loaded = Effect.zipRight(Digest.load(operation.digest), this.upstream.recentNotFound(operation))
+    return Effect.flatMap(loaded, (error): Answer.Answer<Operation.GetBlob> => {
       if (error !== undefined) return Answer.fail(error)
       if (operation.range !== undefined || Digest.verifiable(operation.digest) === undefined) return next(operation)
       const fill = this.#fills.run(keyOf(operation), (complete) => this.#fill(operation, endedFills, complete))
