@@ -11,13 +11,14 @@ const alias = [
 ]
 
 /**
- * Tests that run alone, each with its `--mode`: against real peers, with random inputs for as long as one likes, and with
- * killed servers and cut power.
+ * Tests that run alone, each with its `--mode`: against real peers, with random inputs for as long as one likes, with killed
+ * servers and cut power, and in Cloudflare's runtime.
  */
 const alone: { readonly [mode: string]: string } = {
   interop: "test/**/*.interop.test.ts",
   fuzz: "test/**/*.long.test.ts",
-  soak: "test/**/*.soak.test.ts"
+  soak: "test/**/*.soak.test.ts",
+  workers: "test/**/*.workers.test.ts"
 }
 
 /** Their tests share nothing but what they import: a worker imports it once for all of them. */

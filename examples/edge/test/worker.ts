@@ -48,3 +48,13 @@ export const send = (method: string, path: string, options: {
         ...(body === undefined ? {} : { body, duplex: "half" })
       })
     }))
+
+/** Returns the path of the location of an upload. */
+export const location = (response: Response): string => {
+  const url = new URL(response.headers.get("location")!, response.url)
+  return `${url.pathname}${url.search}`
+}
+
+/** Adds the digest to the path of an upload. */
+export const withDigest = (path: string, digest: string) =>
+  `${path}${path.includes("?") ? "&" : "?"}digest=${encodeURIComponent(digest)}`

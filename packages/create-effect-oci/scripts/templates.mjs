@@ -10,7 +10,8 @@ const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), 
 const versions = new Map(workspaces.map(({ manifest }) => [manifest.name, `^${manifest.version}`]))
 
 /** Tests of what stays behind: the repository, and its servers for tests. @param {string} file */
-const staysBehind = (file) => /\.interop\.test\.ts$|(^|\/)(dist|node_modules)(\/|$)|\/clone\.test\.ts$/.test(file)
+const staysBehind = (file) =>
+  /\.(interop|soak|workers)\.test\.ts$|(^|\/)(dist|node_modules)(\/|$)|\/clone\.test\.ts$/.test(file)
 
 /** @param {string} folder @returns {Array<string>} */
 const filesIn = (folder) =>

@@ -121,7 +121,8 @@ export const make = (options: Options): Effect.Effect<Running, never, Scope.Scop
         const urls = await Promise.all(names.map((name) => runtime.unsafeGetDirectURL(name)))
         return { runtime, urls: urls.map(({ origin }) => origin) }
       }),
-      ({ runtime }) => Effect.promise(() => runtime.dispose())
+      // A worker that has locked itself up does not end by itself, and a test must.
+      ({ runtime }) => Effect.ignore(Effect.timeout(Effect.promise(() => runtime.dispose()), "10 seconds"))
     ),
     ({ runtime, urls }) => ({
       urls,
