@@ -156,7 +156,11 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
     Effect.gen(function*() {
       const found = yield* report
       process.stdout.write(Report.matrix([{ name: "docker-registry", report: found }]))
-      const failed = found.results.flatMap(({ check, outcome }) => outcome._tag === "Failed" ? [check.id] : [])
-      expect(failed.sort()).toEqual(faults.flatMap(({ checks }) => checks).sort())
-    }), 60_000)
+      const known = faults.flatMap(({ checks }) => checks)
+      const failed = found.results.filter(({ outcome }) => outcome._tag === "Failed")
+      const others = failed.filter(({ check }) => !known.includes(check.id))
+      if (others.length > 0) process.stdout.write(`${JSON.stringify(others, undefined, 2)}\n`)
+      expect(failed.map(({ check }) => check.id).sort()).toEqual(known.sort())
+      // docker-registry has races: under load, a blob can be missing for a moment after its push.
+    }), { timeout: 60_000, retry: 1 })
 })
