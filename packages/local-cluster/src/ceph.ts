@@ -32,12 +32,12 @@ export const isUnpacked = () => existsSync(unpacked)
 /** Returns why Ceph cannot run here, or `undefined`. */
 export const obstacle = (): string | undefined => {
   if (process.getuid?.() !== 0) return "Ceph needs root"
-  if (!isUnpacked() && !existsSync(keyring)) return "Ceph comes from Debian's packages"
+  if (!isUnpacked() && (!existsSync(keyring) || mirror() === undefined)) return "Ceph comes from Debian's packages"
   return undefined
 }
 
-/** Returns the mirror that this machine uses, or Debian's own. */
-const mirror = (): string => {
+/** Returns the mirror of Debian's packages that this machine uses. */
+const mirror = (): string | undefined => {
   const files = ["/etc/apt/sources.list"]
   const folder = "/etc/apt/sources.list.d"
   if (existsSync(folder)) files.push(...readdirSync(folder).map((name) => join(folder, name)))
@@ -45,7 +45,7 @@ const mirror = (): string => {
   const urls = lines.filter((line) => /^(deb|URIs)/.test(line)).map((line) =>
     /https?:\S+\/debian\/?(?=\s|$)/.exec(line)
   )
-  return urls.find((url) => url !== null)?.[0] ?? "http://deb.debian.org/debian"
+  return urls.find((url) => url !== null)?.[0]
 }
 
 /** The configuration of apt, with all its directories in the cache. */
