@@ -65,7 +65,7 @@ const entriesOf = async (directory: string): Promise<ReadonlyArray<string>> => {
   }
 }
 
-/** Makes a name that npm accepts: https://docs.npmjs.com/cli/configuring-npm/package-json#name */
+/** Makes a name that npm accepts: lower case, without a dot or an underscore at its start, at most 214 characters. */
 const packageName = (directory: string): string =>
   basename(directory).toLowerCase().replaceAll(/[^a-z0-9._~-]+/g, "-").replace(/^[._-]+/, "").slice(0, 214) ||
   "registry"
