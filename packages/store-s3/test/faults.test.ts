@@ -7,6 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { v7 } from "uuid"
+import { readAll } from "./contents.js"
 import { openStore } from "./services.js"
 
 const part = 64 * 1024
@@ -14,15 +15,6 @@ const part = 64 * 1024
 const bytes = (size: number, seed: number): Uint8Array => new Uint8Array(size).fill(seed)
 
 const nextKey = () => BlobKey(v7())
-
-const read = (store: Service, key: BlobKey) =>
-  Effect.scoped(
-    Effect.flatMap(store.read(key), (body) =>
-      Body.toBytes(body, {
-        limit: 1e9,
-        onLimit: () => new Error("too large") as never
-      }))
-  )
 
 /** The contents of all blobs of a history. */
 const contents = {
@@ -90,9 +82,9 @@ const history = (store: Service) =>
 /** Checks what is visible: all that was acknowledged, and otherwise only complete blobs. */
 const check = (store: Service, { stored }: Acknowledged) =>
   Effect.gen(function*() {
-    for (const [key, content] of stored) assert.isTrue(Buffer.from(yield* read(store, key)).equals(content), key)
+    for (const [key, content] of stored) assert.isTrue((yield* readAll(store, key)).equals(content), key)
     for (const { key } of yield* store.list(undefined, 1000)) {
-      const found = Buffer.from(yield* read(store, key))
+      const found = yield* readAll(store, key)
       assert.isTrue(Object.values(contents).some((content) => found.equals(content)), key)
     }
     for (const { token } of yield* store.listUploads(undefined, 1000)) yield* store.abort(token)
