@@ -35,7 +35,7 @@ const transientCode = new Set([
   "TooManyRequests"
 ])
 
-/** The codes with which services report that there is no room for more bytes. */
+/** The error codes of a service that is full. */
 const fullCode = new Set(["QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "StorageFull"])
 
 export const isFull = ({ code, status }: S3Error): boolean =>

@@ -95,7 +95,7 @@ class Pipeline implements Submittable {
       const name = nameOf(sql)
       if (!this.prepared.has(name) && !this.described.has(name)) {
         this.described.set(name, [])
-        // A pipeline that failed may have prepared it. To close a statement that does not exist is no error.
+        // An earlier pipeline that failed may have prepared the statement. PostgreSQL ignores a close of an unknown one.
         wire.close({ type: "S", name })
         wire.parse({ name, text: sql, types: [] })
         wire.describe({ type: "S", name })
