@@ -12,7 +12,8 @@ const alias = [
 
 /**
  * Tests that run alone, each with its `--mode`: against real peers, with random inputs for as long as one likes, with killed
- * servers and cut power, and in Cloudflare's runtime.
+ * servers and cut power, and in Cloudflare's runtime: some runs do not end there, because `workerd` repeats a task of its
+ * garbage collector.
  */
 const alone: { readonly [mode: string]: string } = {
   interop: "test/**/*.interop.test.ts",

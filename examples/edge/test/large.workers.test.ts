@@ -1,7 +1,4 @@
-/**
- * Streams much content through the worker. Apart from the other tests: some runs do not end, because
- * `workerd` repeats a task of its garbage collector without end.
- */
+/** Streams much content through the worker. */
 import { expect, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
