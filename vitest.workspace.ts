@@ -12,14 +12,15 @@ const alias = [
 
 /**
  * Tests that run alone, each with its `--mode`: against real peers, with random inputs for as long as one likes, with killed
- * servers and cut power, and in Cloudflare's runtime: some runs do not end there, because `workerd` repeats a task of its
- * garbage collector.
+ * servers and cut power, in a browser, and in Cloudflare's runtime: some runs do not end there, because `workerd` repeats a
+ * task of its garbage collector.
  */
 const alone: { readonly [mode: string]: string } = {
   interop: "test/**/*.interop.test.ts",
   fuzz: "test/**/*.long.test.ts",
   soak: "test/**/*.soak.test.ts",
-  workers: "test/**/*.workers.test.ts"
+  workers: "test/**/*.workers.test.ts",
+  explorer: "test/**/*.explorer.test.ts"
 }
 
 /** Their tests share nothing but what they import: a worker imports it once for all of them. */

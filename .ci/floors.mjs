@@ -20,6 +20,7 @@ const floors = {
   auth: ["core", "protocol", "transport"],
   client: ["core", "protocol", "transport", "auth"],
   server: ["core", "protocol", "guard"],
+  explorer: ["core", "protocol", "server"],
   daemon: ["core", "protocol", "guard", "server", "store"],
   clustered: ["store", "store-sql", "store-s3", "daemon"],
   resolver: ["core", "middleware", "transport", "auth", "client"],
@@ -55,6 +56,7 @@ const portable = new Set([
   "resolver",
   "transfer",
   "daemon",
+  "explorer",
   "laws"
 ])
 
@@ -98,6 +100,8 @@ for (const workspace of workspaces) {
         if (leaves(join(folder, "src"), file, specifier)) {
           refuse(file, specifier, "it leaves the sources of its package")
         }
+      } else if (specifier.startsWith("#")) {
+        if (!(specifier in (manifest.imports ?? {}))) refuse(file, specifier, "its package.json does not declare it")
       } else if (isBuiltin(specifier)) {
         if (portable.has(name) && !namedForNode(file)) refuse(file, specifier, `${name} uses nothing of Node's`)
       } else if (imported.startsWith("@effect-oci/") && !allowed.has(imported)) {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join, relative, resolve } from "node:path"
 import ts from "typescript"
 
-/** @typedef {{ private?: boolean, homepage?: string, repository?: { directory?: string } }} Shown */
+/** @typedef {{ private?: boolean, homepage?: string, repository?: { directory?: string }, imports?: object }} Shown */
 /** @typedef {{ dependencies?: object, peerDependencies?: object, publishConfig?: { provenance?: boolean } }} Used */
 /** @typedef {{ name: string, version: string } & Shown & Used} Manifest */
 /** @typedef {{ kind: "packages" | "examples", name: string, folder: string, manifest: Manifest }} Workspace */

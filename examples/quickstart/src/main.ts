@@ -5,6 +5,7 @@
  *     npm start -- --once     does not serve after that
  *     DATA=/srv/registry      keeps the content in another directory than ./data
  *     MEMORY=1                keeps the content in memory
+ *     EXPLORER=0              serves no web page
  */
 import * as NodeClient from "@effect-oci/client/NodeClient"
 import { Durable } from "@effect-oci/durable"
@@ -20,7 +21,8 @@ import { logger, say } from "./terminal.js"
 const settings = Config.all({
   port: Config.port("PORT").pipe(Config.withDefault(5000)),
   memory: Config.boolean("MEMORY").pipe(Config.withDefault(false)),
-  directory: Config.string("DATA").pipe(Config.withDefault("data"))
+  directory: Config.string("DATA").pipe(Config.withDefault("data")),
+  explorer: Config.boolean("EXPLORER").pipe(Config.withDefault(true))
 })
 
 /** Line one: a registry is a layer, and a wrapper is a step in a pipe. */
@@ -29,11 +31,18 @@ const registry = Layer.unwrapEffect(Effect.map(
   ({ directory, memory }) => memory ? Memory.layer() : Durable.layer({ directory })
 )).pipe(Logging.wrap())
 
+/** A web page that shows the registry, and other registries too. */
+const page = Effect.flatMap(
+  Effect.promise(() => import("@effect-oci/explorer")),
+  ({ Explorer }) => Explorer.mounts({ connect: "*" })
+)
+
 /** Line two: any registry can be served. */
-const server = Layer.unwrapEffect(Effect.map(
-  settings,
-  ({ port }) => NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
-))
+const server = Layer.unwrapEffect(Effect.gen(function*() {
+  const { explorer, port } = yield* settings
+  const mounts = explorer ? yield* page : {}
+  return NodeRegistryServer.layer({ port, mounts }).pipe(Layer.provide(registry))
+}))
 
 /** Line three: a client is a registry too, so the same wrappers work with it. */
 const client = (host: string) => NodeClient.layer({ host, insecure: true })
@@ -63,13 +72,14 @@ const demo = (authority: string) =>
 
 const program = Effect.gen(function*() {
   const { authority } = yield* NodeRegistryServer.Address
-  const { directory, memory } = yield* settings
+  const { directory, explorer, memory } = yield* settings
   yield* Console.log(`
   const registry = ${memory ? "Memory.layer()" : `Durable.layer({ directory: "${directory}" })`}.pipe(Logging.wrap())
   const server = NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
   const client = NodeClient.layer({ host: "${authority}", insecure: true })
 `)
   yield* say("serving", `the registry on http://${authority}; its log goes to standard error`)
+  if (explorer) yield* say("showing", `the registry in a browser: http://${authority}/`)
   yield* say("keeping", `its content in ${memory ? "memory: it is gone after the end" : resolve(directory)}`)
 
   const found = yield* Image.list.pipe(Effect.provide(client(authority)))

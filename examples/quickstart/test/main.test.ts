@@ -15,7 +15,7 @@ describe("the quickstart", () => {
       const quickstart = yield* run(port, "--once")
       expect(yield* quickstart.ended).toBe(0)
       const shown = quickstart.stdout()
-      const steps = ["serving", "keeping", "pushing", "listing", "pulled", "refused"]
+      const steps = ["serving", "showing", "keeping", "pushing", "listing", "pulled", "refused"]
       expect(shown.split("\n").map((line) => line.split(" ", 1)[0]).filter((word) => word !== "")).toEqual(steps)
       expect(shown).toContain(`http://127.0.0.1:${port}`)
       expect(shown).toContain("repository: team/hello; tags: v1")

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import * as zlib from "node:zlib"
-import { frameGuard } from "./zstdFrames.js"
+import { frameGuard } from "../../ZstdFrames.js"
 
 /** Limits of how much a compressed archive may expand. */
 export interface Limits {

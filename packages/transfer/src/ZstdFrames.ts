@@ -1,4 +1,10 @@
 /**
+ * Checks zstd content before a decoder reads it.
+ *
+ * @since 0.1.0
+ */
+
+/**
  * The maximum window size, in bytes. Every decoder should support this size. Larger windows are refused, because the decoder
  * allocates and moves the whole window for each block. See
  * [RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2).
@@ -31,7 +37,12 @@ const windowOf = (header: Uint8Array): number => {
 
 /**
  * Parses the frames and blocks of a zstd stream without decompressing them, and refuses a frame with a window that is too
- * large before a decoder reads the frame. See [RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1).
+ * large before a decoder reads the frame: call the function that is returned with each piece, before the decoder.
+ * `refuse` throws the error for a reason, which follows the words "the archive". See [RFC
+ * 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1).
+ *
+ * @since 0.1.0
+ * @category guards
  */
 export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Array) => void => {
   let state: "frame" | "block" = "frame"
@@ -78,7 +89,7 @@ export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Arra
   }
 
   return (piece) => {
-    buffered = buffered.byteLength === 0 ? piece.slice() : Buffer.concat([buffered, piece])
+    buffered = buffered.byteLength === 0 ? piece.slice() : concat(buffered, piece)
     while (buffered.byteLength > 0) {
       const passed = Math.min(skip, buffered.byteLength)
       skip -= passed
@@ -89,4 +100,11 @@ export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Arra
       buffered = buffered.subarray(taken)
     }
   }
+}
+
+const concat = (one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> => {
+  const both = new Uint8Array(one.byteLength + other.byteLength)
+  both.set(one)
+  both.set(other, one.byteLength)
+  return both
 }

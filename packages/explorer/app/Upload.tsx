@@ -1,0 +1,121 @@
+/** Uploads files as an artifact, dropped on the page or chosen. */
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Tag from "@effect-oci/core/Tag"
+import * as Either from "effect/Either"
+import { useEffect, useState } from "preact/hooks"
+import { useApp, useLink } from "./app.js"
+import * as changes from "./changes.js"
+import * as fields from "./fields.js"
+import * as format from "./format.js"
+import { Failure, Section } from "./parts.js"
+import { Text } from "./Text.js"
+import { useAction } from "./useAction.js"
+
+/** Files that are dropped anywhere on the page. */
+const useDrop = (onFiles: (files: ReadonlyArray<File>) => void): boolean => {
+  const [isOver, setOver] = useState(false)
+  useEffect(() => {
+    const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true
+    const over = (event: DragEvent) => {
+      if (!hasFiles(event)) return
+      event.preventDefault()
+      setOver(true)
+    }
+    const leave = (event: DragEvent) => {
+      if (event.relatedTarget === null) setOver(false)
+    }
+    const drop = (event: DragEvent) => {
+      if (!hasFiles(event)) return
+      event.preventDefault()
+      setOver(false)
+      onFiles([...event.dataTransfer?.files ?? []])
+    }
+    addEventListener("dragover", over)
+    addEventListener("dragleave", leave)
+    addEventListener("drop", drop)
+    return () => {
+      removeEventListener("dragover", over)
+      removeEventListener("dragleave", leave)
+      removeEventListener("drop", drop)
+    }
+  }, [])
+  return isOver
+}
+
+interface Target {
+  readonly repository: RepositoryName.RepositoryName
+  readonly tag: Tag.Tag
+}
+
+const targetOf = (repository: string, tag: string): Either.Either<Target, string> =>
+  Either.mapLeft(
+    Either.all({ repository: RepositoryName.parse(repository), tag: Tag.parse(tag) }),
+    ({ message }) => message
+  )
+
+export const Upload = ({ repository }: { readonly repository?: RepositoryName.RepositoryName }) => {
+  const { connection } = useApp()
+  const link = useLink()
+  const [files, setFiles] = useState<ReadonlyArray<File>>([])
+  const [problem, setProblem] = useState<string>()
+  const [sent, setSent] = useState(0)
+  const action = useAction<Target>()
+  const isOver = useDrop(setFiles)
+  // Each file is read twice: to compute its digest, and to send it.
+  const total = 2 * files.reduce((sum, { size }) => sum + size, 0)
+
+  const submit = (event: SubmitEvent) => {
+    const field = fields.read(event)
+    const target = targetOf(repository ?? field("repository"), field("tag"))
+    setProblem(Either.isLeft(target) ? target.left : undefined)
+    if (Either.isLeft(target)) return
+    setSent(0)
+    action.start(changes.upload(connection, target.right, files, setSent))
+  }
+
+  return (
+    <Section title="Upload files">
+      {isOver && <div class="drop" aria-hidden="true">Drop the files to upload them</div>}
+      <form class="change" onSubmit={submit}>
+        <label>
+          Files, or drop them on this page{" "}
+          <input type="file" multiple onChange={(event) => setFiles([...event.currentTarget.files ?? []])} />
+        </label>
+        {files.length > 0 && (
+          <>
+            <ul class="plain">
+              {files.slice(0, 20).map((file, at) => (
+                <li key={at}>
+                  <Text limit={200}>{file.name}</Text> <small>{format.bytes(file.size)}</small>
+                </li>
+              ))}
+              {files.length > 20 && <li>{files.length - 20} more</li>}
+            </ul>
+            {repository === undefined && (
+              <label>
+                Repository <input name="repository" required placeholder="team/files" autocapitalize="none" />
+              </label>
+            )}
+            <label>
+              Tag <input name="tag" required placeholder="v1" autocapitalize="none" />
+            </label>
+            <button type="submit" class="primary" disabled={action.isRunning}>Upload as an artifact</button>
+          </>
+        )}
+        {action.isRunning && (
+          <p role="status">
+            <progress max={Math.max(total, 1)} value={sent} aria-label="Upload" /> {format.bytes(sent / 2)} of{" "}
+            {format.bytes(total / 2)} <button type="button" onClick={action.stop}>Cancel</button>
+          </p>
+        )}
+        {problem !== undefined && <p class="problem" role="alert">{format.plain(problem)}</p>}
+        {action.error !== undefined && <Failure error={action.error} />}
+        {action.result !== undefined && (
+          <p role="status">
+            Uploaded: <a href={link(action.result)}>{action.result.repository}:{action.result.tag}</a>
+          </p>
+        )}
+      </form>
+    </Section>
+  )
+}

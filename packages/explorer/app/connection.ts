@@ -1,0 +1,110 @@
+/** A registry that the page is connected to, with the credentials of the user. Nothing is kept after the page is closed. */
+import * as Credential from "@effect-oci/auth/Credential"
+import * as Credentials from "@effect-oci/auth/Credentials"
+import * as Client from "@effect-oci/client/Client"
+import { Registry } from "@effect-oci/core/Registry"
+import type { RegistryError } from "@effect-oci/core/RegistryError"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import * as route from "./route.js"
+
+export interface Login {
+  readonly username: string
+  readonly password: string
+  /** The token servers that the user allows to receive the password. */
+  readonly trustedRealms: ReadonlyArray<string>
+}
+
+export interface Connection {
+  /** `https://registry.example.com` */
+  readonly origin: string
+  /** The host as references contain it. */
+  readonly host: string
+  readonly registry: Registry.Service
+  /** The user that is logged in. */
+  readonly username: string | undefined
+}
+
+/** Requests have no cookies of the browser, and a 401 opens no dialog of the browser. Lists are never old. */
+const fetchPlainly: typeof fetch = (input, init) => {
+  const headers = new Headers(init?.headers)
+  // The browser sends its own. In some browsers these would need a permission of the registry (CORS).
+  headers.delete("user-agent")
+  headers.delete("accept-encoding")
+  return fetch(input, { ...init, headers, credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer" })
+}
+
+const runtime = Runtime.make({
+  ...Runtime.defaultRuntime,
+  context: Context.make(FetchHttpClient.Fetch, fetchPlainly) as Context.Context<never>
+})
+
+/** Starts an effect. The returned function interrupts it, and then `done` is not called. */
+export const run = <A, E>(effect: Effect.Effect<A, E>, done: (exit: Exit.Exit<A, E>) => void): () => void => {
+  let isStopped = false
+  const stop = Runtime.runCallback(runtime)(effect, {
+    onExit: (exit) => {
+      if (!isStopped) done(exit)
+    }
+  })
+  return () => {
+    isStopped = true
+    stop()
+  }
+}
+
+/**
+ * Larger blobs are sent in chunks of this size: a browser cannot send a stream over HTTP/1.1. The client sends so many bytes
+ * as they are, and more of them as a stream.
+ */
+export const chunkSize = 1024 * 1024
+
+const optionsOf = (origin: string, login: Login | undefined) =>
+  ({
+    host: route.hostOf(origin),
+    insecure: origin.startsWith("http:"),
+    chunkSize,
+    idle: "30 seconds",
+    // The user waits: an error is better than a long wait.
+    retry: { retries: 1, maxDelay: "3 seconds" },
+    auth: { trustedRealms: login?.trustedRealms ?? [] }
+  }) as const
+
+const withLogin = <A, E, R>(effect: Effect.Effect<A, E, R>, origin: string, login: Login | undefined) =>
+  Effect.provide(
+    effect,
+    Layer.merge(
+      FetchHttpClient.layer,
+      login === undefined
+        ? Credentials.layerAnonymous
+        : Credentials.layerStatic({ [route.hostOf(origin)]: Credential.basic(login.username, login.password) })
+    )
+  )
+
+/** Creates a connection. It sends no request. Returns `undefined` if the origin is not one of a registry. */
+export const connect = (origin: string, login?: Login): Connection | undefined =>
+  Exit.getOrElse(
+    Runtime.runSyncExit(runtime)(withLogin(
+      Effect.map(Client.make(optionsOf(origin, login)), (handler): Connection => ({
+        origin,
+        host: route.hostOf(origin),
+        registry: Registry.fromHandler(handler),
+        username: login?.username
+      })),
+      origin,
+      login
+    )),
+    () => undefined
+  )
+
+/** Checks that the registry accepts a login. */
+export const check = (origin: string, login: Login): Effect.Effect<void, RegistryError> =>
+  Effect.asVoid(Effect.catchTag(
+    withLogin(Client.ping(optionsOf(origin, login)), origin, login),
+    "SyntaxInvalid",
+    (error) => Effect.die(error)
+  ))
