@@ -1,6 +1,8 @@
-// Compiles all sources, tests and the tooling as one program, with Effect's own diagnostics: floating effects and such.
+// Compiles all sources, tests and the tooling as one program, with Effect's own diagnostics: floating effects and such. Then
+// checks the tags of errors.
 import { createRequire } from "node:module"
 import ts from "typescript"
+import { checkErrorTags } from "./errors.mjs"
 import { fail, root, wholeProject } from "./workspace.mjs"
 
 const effect = "@effect/language-service"
@@ -32,3 +34,5 @@ if (diagnostics.length > 0) {
     getNewLine: () => "\n"
   }))
 }
+
+checkErrorTags(program)

@@ -32,14 +32,14 @@ const reasonOf = (error: unknown): string => {
 const adviceOn = (error: unknown, location: Location): string => {
   if (!RegistryError.isRegistryError(error)) return ""
   switch (error._tag) {
-    case "TransportError":
+    case "OciTransportError":
       return location._tag === "Registry" &&
           /SSL|TLS|certificate|wrong version|socket hang up|HTTP/i.test(error.message)
         ? "; check the address, --plain-http and --tls"
         : "; check the address and the network"
-    case "NameUnknown":
+    case "OciNameUnknown":
       return "; check the name of the repository"
-    case "ManifestUnknown":
+    case "OciManifestUnknown":
       return error.reason === undefined || error.reason === "" ? "; check the tag or the digest" : ""
     default:
       return ""
@@ -60,7 +60,7 @@ export const sides = () => {
       ),
     /** Returns the side of an error. If a body fails while it is sent, the error is one of the source. */
     of: (error: unknown): { readonly side: Side | undefined; readonly error: unknown } => {
-      const cause = Predicate.isTagged(error, "BodyFailed") && Predicate.hasProperty(error, "cause")
+      const cause = Predicate.isTagged(error, "OciBodyFailed") && Predicate.hasProperty(error, "cause")
         ? error.cause
         : undefined
       if (RegistryError.isRegistryError(cause)) return { side: known.get(cause) ?? "source", error: cause }

@@ -96,7 +96,9 @@ export const source = (location: Location) =>
     const registry = yield* built(NodeOciLayout.layer(folder))
     const { digest, tag } = yield* NodeLayoutImages.find(folder, location.digest ?? location.name).pipe(
       Effect.mapError((error) =>
-        error._tag === "ImageNotFound" ? new NodeLayoutImages.ImageNotFound({ ...error, layout: location.path }) : error
+        error._tag === "OciImageNotFound"
+          ? new NodeLayoutImages.ImageNotFound({ ...error, layout: location.path })
+          : error
       )
     )
     return { registry, repository: NodeOciLayout.repository, reference: digest, tags: tag === undefined ? [] : [tag] }

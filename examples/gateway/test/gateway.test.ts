@@ -98,8 +98,8 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
       expect(yield* outcome).toEqual([
         "pushed",
         "pushed",
-        "Denied",
-        "NameUnknown",
+        "OciDenied",
+        "OciNameUnknown",
         "pulled",
         "pulled",
         "alice/app",
@@ -119,7 +119,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
         as("alice")(push("alice/tags", "latest", { content: other })),
         as("admin")((registry) => registry.deleteTag(RepositoryName.make("alice/tags"), Tag.make("v1")))
       )
-      expect(yield* outcome).toEqual(["pushed", "pushed", "Denied", "pushed", "pushed", "Denied"])
+      expect(yield* outcome).toEqual(["pushed", "pushed", "OciDenied", "pushed", "pushed", "OciDenied"])
     }))
 
   it.effect("refuses a blob that is too large, whole or in chunks, and a manifest of another media type", () =>
@@ -130,7 +130,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
         as("alice")(push("alice/large", "v1", { content: large.subarray(1), chunked: true })),
         as("alice")(push("alice/other", "v1", { mediaType: "application/vnd.example+json" }))
       )
-      expect(yield* outcome).toEqual(["Denied", "Denied", "pushed", "Denied"])
+      expect(yield* outcome).toEqual(["OciDenied", "OciDenied", "pushed", "OciDenied"])
       expect(logged.some((line) => line.includes("the gateway does not accept \\\"application/vnd.example+json\\\"")))
         .toBe(
           true
@@ -154,7 +154,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
       const metrics = yield* Effect.promise(async () => (await fetch(`http://${authority}/metrics`)).text())
       const line = logged.find((line) => line.includes("repository=alice/hidden")) ?? ""
       expect(line).toMatch(/message=GetManifest .*caller=bob/)
-      expect(line).toContain("error=NameUnknown")
+      expect(line).toContain("error=OciNameUnknown")
       expect(metrics).toMatch(/^oci_operation_count\{.*oci_operation="GetManifest".*\} \d+$/m)
       expect(metrics).toMatch(/^oci_operation_duration_bucket\{.*le="\+Inf"\} \d+$/m)
       expect(`${metrics}${logged.join("\n")}`).not.toContain("-secret")

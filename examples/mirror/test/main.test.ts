@@ -93,13 +93,13 @@ describe("the mirror", () => {
       yield* Scope.close(upstreams, Exit.void)
       expect(yield* both).toEqual(pulled)
       expect(yield* Effect.flip(client.deleteTag(team.repository, tag))).toMatchObject({
-        _tag: "Unsupported",
+        _tag: "OciUnsupported",
         message: "DeleteTag team/app:v1: the registry is read-only"
       })
       yield* mirror.running.kill("SIGTERM")
       expect(yield* mirror.ended).toBe(0)
       expect(mirror.log()).toMatch(/message=GetBlob .*repository=library\/tool .*outcome=Success/)
-      expect(mirror.log()).toMatch(/message=DeleteTag .*error=Unsupported/)
+      expect(mirror.log()).toMatch(/message=DeleteTag .*error=OciUnsupported/)
     })))
 
   it.scopedLive("is warm after kill -9, and what it stores is in its journal and within its limit", () =>

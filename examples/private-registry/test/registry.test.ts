@@ -94,7 +94,7 @@ layer(served, { excludeTestServices: true })("the private registry", (it) => {
       ) {
         outcomes.push(yield* Effect.merge(Effect.mapError(as(name)(use), ({ _tag }) => _tag)))
       }
-      const refused = expect.stringMatching(/^(Denied|Unauthorized)$/) as unknown
+      const refused = expect.stringMatching(/^Oci(Denied|Unauthorized)$/) as unknown
       expect(outcomes).toEqual([
         "pushed",
         "pushed",
@@ -118,7 +118,7 @@ layer(served, { excludeTestServices: true })("the private registry", (it) => {
   it.effect("refuses a wrong password", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(as("alice", "CANARY")(pull("alice/app")))
-      expect(["Denied", "Unauthorized"]).toContain(error._tag)
+      expect(["OciDenied", "OciUnauthorized"]).toContain(error._tag)
       expect(error.message).not.toContain("CANARY")
     }))
 })

@@ -20,7 +20,7 @@ describe("the quickstart", () => {
       expect(shown).toContain(`http://127.0.0.1:${port}`)
       expect(shown).toContain("repository: team/hello; tags: v1")
       expect(shown).toMatch(/^pulled +sha256:[0-9a-f]{64}, 1 layer of \d+ bytes/m)
-      expect(shown).toMatch(/^refused .* Unsupported$/m)
+      expect(shown).toMatch(/^refused .* OciUnsupported$/m)
       expect(quickstart.stderr()).toMatch(/ PushManifest team\/hello v1 Success/)
     }))
 

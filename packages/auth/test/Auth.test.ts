@@ -121,11 +121,11 @@ describe("Auth.transport with a registry that requires tokens", () => {
     }))
 
   const refusals: ReadonlyArray<
-    readonly [name: string, error: string | undefined, tag: "Denied" | "Unauthorized", requests: number]
+    readonly [name: string, error: string | undefined, tag: "OciDenied" | "OciUnauthorized", requests: number]
   > = [
-    ["without an error code", undefined, "Denied", 2],
-    ["with invalid_token", "invalid_token", "Unauthorized", 2],
-    ["with insufficient_scope", "insufficient_scope", "Unauthorized", 2]
+    ["without an error code", undefined, "OciDenied", 2],
+    ["with invalid_token", "invalid_token", "OciUnauthorized", 2],
+    ["with insufficient_scope", "insufficient_scope", "OciUnauthorized", 2]
   ]
   it.effect.each(refusals)(
     "fails if the registry refuses a new token %s",
@@ -165,9 +165,9 @@ describe("Auth.transport with a registry that requires tokens", () => {
         "https://auth.example.com": server.respond
       })
       const http = yield* authenticated(client)
-      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("Unauthorized")
+      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("OciUnauthorized")
       expect(received.length).toBeLessThan(8)
-      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("Unauthorized")
+      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("OciUnauthorized")
       expect(received.length).toBeLessThan(16)
     }))
 
@@ -183,7 +183,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
         "https://auth.example.com": server.respond
       })
       const http = yield* authenticated(client, withCredentials([Credential.registryToken("CANARY"), alice]))
-      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("Unauthorized")
+      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("OciUnauthorized")
       expect(received.filter(({ url }) => url.origin === registry)).toHaveLength(4)
     }))
 
@@ -345,7 +345,7 @@ describe("Auth.transport with a request body", () => {
       })
       const http = yield* authenticated(client, withCredentials(alice))
       const failure = errorOf(yield* Effect.flip(http.put(upload, { body: singleUse() })))
-      expect(failure._tag).toBe("Unauthorized")
+      expect(failure._tag).toBe("OciUnauthorized")
       expect(failure.reason).toMatch(
         /required credentials after the body was sent, and the body cannot be sent again/
       )
@@ -440,7 +440,7 @@ describe("Auth.transport with a registry that requires a user and a password", (
       )
       const failure = errorOf(yield* Effect.flip(pull(http)))
       expect(failure).toMatchObject({
-        _tag: "Unauthorized",
+        _tag: "OciUnauthorized",
         reason: `${registry} refuses a user and a password: log in again, or check what they are allowed`
       })
       expect(lines()).toHaveLength(2)
@@ -466,7 +466,7 @@ describe("Auth.transport with a registry token", () => {
       expect(yield* pull(yield* authenticated(client, withCredentials([token, alice])))).toBe(200)
       expect(server.tokenRequests).toMatchObject([{ authorization: basic("alice", "CANARY") }])
       const failure = errorOf(yield* Effect.flip(pull(yield* authenticated(client, withCredentials(token)))))
-      expect(failure._tag).toBe("Unauthorized")
+      expect(failure._tag).toBe("OciUnauthorized")
       expect(failure.reason).toMatch(/refuses a registry token/)
     }))
 })

@@ -97,7 +97,7 @@ describe("Credentials", () => {
       expect(yield* get(Credentials.firstOf(known(Credential.anonymous), known(bob)))).toEqual([Credential.anonymous])
       expect(yield* get(Credentials.firstOf(known(alice), failing))).toEqual([alice])
       expect(yield* Effect.flip(get(Credentials.firstOf(none, failing, known(alice))))).toMatchObject({
-        _tag: "CredentialError"
+        _tag: "OciCredentialError"
       })
     }))
 })

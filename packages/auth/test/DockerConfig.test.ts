@@ -185,7 +185,7 @@ describe("DockerConfig.parse, for a malformed file", () => {
   ]
   it.each(cases)("fails with an error that names the file and shows no content: %s", (_, text, reason) => {
     const error = Either.getOrThrow(Either.flip(DockerConfig.parse(text, "/home/alice/.docker/config.json")))
-    expect(error._tag).toBe("CredentialError")
+    expect(error._tag).toBe("OciCredentialError")
     expect(error.message).toBe(
       `cannot read credentials from /home/alice/.docker/config.json: ${reason}; correct or remove it`
     )
@@ -213,7 +213,7 @@ describe("DockerConfig.parse, for a malformed entry", () => {
       Either.flip(DockerConfig.entry([config], origin("https://bad.example"), "team/app"))
     )
     expect(error).toMatchObject({
-      _tag: "CredentialError",
+      _tag: "OciCredentialError",
       message:
         `cannot read credentials from config.json: the entry "https://Bad.example/v1/" of \`auths\` ${problem}; ` +
         "correct or remove it"

@@ -71,8 +71,13 @@ describe("Redaction.make", () => {
       registry: "team.example",
       status: 403
     })
-    const redacted = Redaction.error(error, Redaction.make([secret, "team.example", "Denied"]))
-    expect(redacted).toMatchObject({ _tag: "Denied", reason: "not <redacted>", registry: "team.example", status: 403 })
+    const redacted = Redaction.error(error, Redaction.make([secret, "team.example", "OciDenied"]))
+    expect(redacted).toMatchObject({
+      _tag: "OciDenied",
+      reason: "not <redacted>",
+      registry: "team.example",
+      status: 403
+    })
   })
 
   it("redacts the secrets in the cause of an error", () => {
@@ -113,7 +118,7 @@ describe("an error with a repeated secret", () => {
         })
         const error = yield* fail(client, withCredentials(Credential.basic("alice", secret)))
         expect(errorOf(error)).toMatchObject({
-          _tag: "Unauthorized",
+          _tag: "OciUnauthorized",
           diagnostics: [{ message: expect.stringMatching(/^not (Basic )?<redacted>$/) as string }]
         })
         expectHidden(error, secret, header)
@@ -133,7 +138,7 @@ describe("an error with a repeated secret", () => {
                 "https://auth.example.com": () => ({ status: 403, body: answered })
               })
               const error = yield* fail(client, withCredentials(credential))
-              expect(errorOf(error)._tag).toBe("Denied")
+              expect(errorOf(error)._tag).toBe("OciDenied")
               for (const [, expectHiddenSecrets] of spellings(secret)) {
                 expect(textOf(error)).not.toContain(expectHiddenSecrets)
               }
@@ -167,7 +172,7 @@ describe("an error with a repeated secret", () => {
         })
       })
       const error = yield* fail(client, withCredentials(Credential.basic("alice", secret)))
-      expect(errorOf(error)._tag).toBe("RealmRefused")
+      expect(errorOf(error)._tag).toBe("OciRealmRefused")
       expectHidden(error, secret)
     }))
 

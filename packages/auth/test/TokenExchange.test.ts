@@ -134,20 +134,20 @@ describe("TokenExchange.make", () => {
   const refusals: ReadonlyArray<
     readonly [response: FakeResponse, tag: string, status: string, advice?: string]
   > = [
-    [{ status: 401 }, "Unauthorized", "status 401", loginAdvice],
+    [{ status: 401 }, "OciUnauthorized", "status 401", loginAdvice],
     [
       { status: 403, body: { errors: [{ code: "DENIED", message: "no\u001b[2J" }] } },
-      "Denied",
+      "OciDenied",
       "status 403 (no\\u001b[2J)",
       loginAdvice
     ],
-    [{ status: 400, body: { error: "invalid_grant" } }, "Unauthorized", "status 400 (invalid_grant)"],
-    [{ status: 400, body: { error: "invalid_scope" } }, "Denied", "status 400 (invalid_scope)"],
-    [{ status: 400 }, "ResponseInvalid", "status 400"],
-    [{ status: 429, headers: { "retry-after": "7" } }, "TooManyRequests", "status 429"],
-    [{ status: 500 }, "Unavailable", "status 500"],
-    [{ status: 503, body: "x".repeat(100_000) }, "Unavailable", "status 503"],
-    [{ status: 204 }, "ResponseInvalid", "status 204"]
+    [{ status: 400, body: { error: "invalid_grant" } }, "OciUnauthorized", "status 400 (invalid_grant)"],
+    [{ status: 400, body: { error: "invalid_scope" } }, "OciDenied", "status 400 (invalid_scope)"],
+    [{ status: 400 }, "OciResponseInvalid", "status 400"],
+    [{ status: 429, headers: { "retry-after": "7" } }, "OciTooManyRequests", "status 429"],
+    [{ status: 500 }, "OciUnavailable", "status 500"],
+    [{ status: 503, body: "x".repeat(100_000) }, "OciUnavailable", "status 503"],
+    [{ status: 204 }, "OciResponseInvalid", "status 204"]
   ]
   it.effect.each(refusals)(
     "fails with an error that says what was requested: %j",
@@ -159,7 +159,7 @@ describe("TokenExchange.make", () => {
           `the token server ${realm} of ${registry} answered with ${status} to a request for ` +
             `"repository:team/app:pull,push repository:other:pull" with a user and a password${advice}`
         )
-        if (tag === "TooManyRequests") expect(error).toMatchObject({ retryAfter: 7000 })
+        if (tag === "OciTooManyRequests") expect(error).toMatchObject({ retryAfter: 7000 })
       })
   )
 
@@ -179,7 +179,7 @@ describe("TokenExchange.make", () => {
   it.effect.each(invalidBodies)("fails for an invalid response: %j", (body) =>
     Effect.gen(function*() {
       const error = yield* failureOf(request(returning(body), [alice]))
-      expect(error._tag).toBe("ResponseInvalid")
+      expect(error._tag).toBe("OciResponseInvalid")
       expect(error.message.length).toBeLessThan(200)
     }))
 
@@ -261,15 +261,15 @@ describe("TokenExchange.make, for a redirect of the token server", () => {
     ["/there", 302, [], undefined],
     ["/there", 307, [alice], undefined],
     ["/there", 308, [identity], undefined],
-    ["/there", 302, [identity], "ResponseInvalid"],
+    ["/there", 302, [identity], "OciResponseInvalid"],
     ["https://other.example.com/there", 301, [], undefined],
-    ["https://other.example.com/there", 302, [alice], "RealmRefused"],
-    ["https://other.example.com/there", 307, [identity], "RealmRefused"],
-    ["https://auth.example.com:444/there", 307, [alice], "RealmRefused"],
-    ["http://auth.example.com/there", 302, [], "ResponseInvalid"],
-    ["http://auth.example.com/there", 307, [alice], "ResponseInvalid"],
-    ["http://[", 302, [], "ResponseInvalid"],
-    ["/token", 302, [], "ResponseInvalid"]
+    ["https://other.example.com/there", 302, [alice], "OciRealmRefused"],
+    ["https://other.example.com/there", 307, [identity], "OciRealmRefused"],
+    ["https://auth.example.com:444/there", 307, [alice], "OciRealmRefused"],
+    ["http://auth.example.com/there", 302, [], "OciResponseInvalid"],
+    ["http://auth.example.com/there", 307, [alice], "OciResponseInvalid"],
+    ["http://[", 302, [], "OciResponseInvalid"],
+    ["/token", 302, [], "OciResponseInvalid"]
   ]
   it.effect.each(cases)(
     "follows or refuses a redirect to %s, with %d: %#",

@@ -48,7 +48,7 @@ describe.each([["another repository", rewriting], ["an opaque scope", opaque]] a
       Effect.gen(function*() {
         const { client, server } = setup(scopeOf)
         const error = errorOf(yield* Effect.flip(pull(yield* authenticated(client))))
-        expect(error._tag).toBe("Denied")
+        expect(error._tag).toBe("OciDenied")
         expect(advice.exec(error.reason ?? "")?.[1]).toBe(scopeOf("team/app", "GET"))
         expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull"]])
       }))

@@ -138,7 +138,7 @@ describe("another origin that a registry redirects to", () => {
         [registry]: redirectingTo(`${otherOrigin}/blob`),
         [otherOrigin]: challenging(`Bearer realm="http://evil.example/token"`)
       }, get))
-      expect(errorOf(failure)).toMatchObject({ _tag: "RealmRefused", realm: "http://evil.example/token" })
+      expect(errorOf(failure)).toMatchObject({ _tag: "OciRealmRefused", realm: "http://evil.example/token" })
     }))
 
   it.effect("receives the body, but no credentials, even if credentials are known for it", () =>
@@ -205,7 +205,7 @@ describe("a token server on another domain", () => {
         [otherOrigin]: server.respond
       }
       const failure = errorOf(yield* Effect.flip(run(servers, get)))
-      expect(failure).toMatchObject({ _tag: "RealmRefused", realm: `${otherOrigin}/token` })
+      expect(failure).toMatchObject({ _tag: "OciRealmRefused", realm: `${otherOrigin}/token` })
       expect(failure.reason).toBe(
         `${registry} names ${otherOrigin}/token as its token server, which is not trusted with a user and a password: ` +
           `if it is the right one, add "${otherOrigin}" to trustedRealms`

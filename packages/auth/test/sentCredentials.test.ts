@@ -53,7 +53,7 @@ describe("Auth.transport with an identity token", () => {
         Credentials.layerStatic({ [host]: Credential.identityToken("CANARY-1") })
       )
       expect(yield* pull(http, "a")).toBe(200)
-      expect(errorOf(yield* Effect.flip(pull(http, "b")))._tag).toBe("Unauthorized")
+      expect(errorOf(yield* Effect.flip(pull(http, "b")))._tag).toBe("OciUnauthorized")
       expect(yield* pull(http, "b")).toBe(200)
     }))
 })
@@ -108,7 +108,7 @@ describe("Auth.transport with credentials", () => {
         })
       )
       expect(errorOf(yield* Effect.flip(pull(http)))).toMatchObject({
-        _tag: "CredentialError",
+        _tag: "OciCredentialError",
         message: "the helper is broken"
       })
       expect(received).toEqual([])
@@ -127,7 +127,7 @@ describe("Auth.transport with credentials", () => {
         for (const each of [http, (yield* Auth.transport(known))(client)]) {
           const failure = yield* Effect.flip(pull(each))
           expect(errorOf(failure)).toMatchObject({
-            _tag: "CredentialError",
+            _tag: "OciCredentialError",
             message:
               `the token for ${registry} contains a character that a token cannot contain, such as a space or a line break: correct it`
           })
@@ -176,7 +176,7 @@ describe("Auth.transport with credentials", () => {
         client,
         Layer.succeed(Credentials.Credentials, { get: () => Effect.sync(() => [Credential.basic("alice", password)]) })
       )
-      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("Unauthorized")
+      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("OciUnauthorized")
       expect(server.tokenRequests).toHaveLength(1)
       password = "new"
       expect(yield* pull(http)).toBe(200)

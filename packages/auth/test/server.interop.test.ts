@@ -146,7 +146,7 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("interop", () => {
       const error = yield* Effect.flip(
         push(RepositoryName.make("alice/app")).pipe(Effect.provide(clientWithTrustedRealm))
       )
-      expect(["Denied", "Unauthorized"]).toContain(error._tag)
+      expect(["OciDenied", "OciUnauthorized"]).toContain(error._tag)
     })))
 
   it.scopedLive("docker-registry with an htpasswd file accepts our client, and its file works for our guard", () =>

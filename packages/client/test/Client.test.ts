@@ -439,7 +439,7 @@ describe("a registry that cannot be reached", () => {
       const error = yield* Effect.flip(registry.resolveManifest(repository, tag))
       expect(error.message).toBe(`ResolveManifest team/app:v1: cannot reach ${host}: connection refused`)
       expect(error).toMatchObject({
-        _tag: "TransportError",
+        _tag: "OciTransportError",
         ...fields,
         registry: host,
         method: "HEAD",
@@ -453,7 +453,7 @@ describe("a registry that cannot be reached", () => {
       const server = yield* serve(() => ({ raw: (response) => response.socket?.destroy() }))
       const registry = yield* connect(server, {}, platforms[platform])
       const error = yield* Effect.flip(registry.resolveManifest(repository, tag))
-      expect(error._tag).toBe("TransportError")
+      expect(error._tag).toBe("OciTransportError")
       expect(error.message).toMatch(
         /^ResolveManifest team\/app:v1: cannot reach 127\.0\.0\.1:\d+: connection (reset|closed)$/
       )
@@ -466,7 +466,7 @@ describe("a registry that cannot be reached", () => {
       const error = yield* Effect.flip(
         registry.getUpload(repository, "/v2/team/app/blobs/uploads/CANARY?_state=CANARY")
       )
-      expect(error).toMatchObject({ _tag: "TransportError", url: `http://${host}` })
+      expect(error).toMatchObject({ _tag: "OciTransportError", url: `http://${host}` })
       expect(JSON.stringify(error) + error.message + String(error)).not.toContain("CANARY")
     }))
 
@@ -516,31 +516,31 @@ describe("an error of the registry is decoded", () => {
         status: 403,
         body: failure("DENIED", "not yours")
       },
-      error: { _tag: "Denied", status: 403, diagnostics: [{ code: "DENIED", message: "not yours" }] },
+      error: { _tag: "OciDenied", status: 403, diagnostics: [{ code: "DENIED", message: "not yours" }] },
       message: "GetManifest team/app:v1: not yours"
     },
     {
       name: "from an HTML page",
       answer: { status: 503, body: "<html>oops</html>", headers: { "content-type": "text/html", "retry-after": "7" } },
-      error: { _tag: "Unavailable", status: 503, retryAfter: 7000 },
+      error: { _tag: "OciUnavailable", status: 503, retryAfter: 7000 },
       message: "GetManifest team/app:v1: service unavailable"
     },
     {
       name: "from a body that is too long to read",
       answer: { status: 404, body: failure("MANIFEST_UNKNOWN", "x".repeat(70_000)) },
-      error: { _tag: "ManifestUnknown", status: 404 },
+      error: { _tag: "OciManifestUnknown", status: 404 },
       message: "GetManifest team/app:v1: manifest unknown to registry"
     },
     {
       name: "from an unknown status",
       answer: { status: 418 },
-      error: { _tag: "UnknownCode", status: 418 },
+      error: { _tag: "OciUnknownCode", status: 418 },
       message: "GetManifest team/app:v1: the registry answered with status 418"
     },
     {
       name: "from a redirect without a location",
       answer: { status: 307 },
-      error: { _tag: "UnknownCode", status: 307 },
+      error: { _tag: "OciUnknownCode", status: 307 },
       message: "GetManifest team/app:v1: the registry answered with status 307"
     }
   ]
@@ -582,10 +582,10 @@ describe("an endless body", () => {
         platforms[platform]
       )
       const manifest = yield* Effect.flip(registry.getManifest(repository, tag))
-      expect(manifest).toMatchObject({ _tag: "SizeInvalid", limit: 100_000 })
+      expect(manifest).toMatchObject({ _tag: "OciSizeInvalid", limit: 100_000 })
       expect(manifest.message).toBe("GetManifest team/app:v1: the answer has more than 100000 bytes")
       const page = yield* Effect.flip(collect(registry.listTags(repository)))
-      expect(page).toMatchObject({ _tag: "SizeInvalid", limit: 50_000 })
+      expect(page).toMatchObject({ _tag: "OciSizeInvalid", limit: 50_000 })
       yield* Effect.yieldNow()
       yield* closed(server)
     }))
@@ -600,7 +600,7 @@ describe("an endless body", () => {
       }))
       const registry = yield* connect(server, { limits: { manifest: 100_000 } })
       const error = yield* Effect.flip(registry.getManifest(repository, tag))
-      expect(error).toMatchObject({ _tag: "SizeInvalid", limit: 100_000 })
+      expect(error).toMatchObject({ _tag: "OciSizeInvalid", limit: 100_000 })
       yield* closed(server)
     }))
 })
@@ -612,7 +612,7 @@ it.scoped("a manifest above the limit for pushes is not sent", () =>
     const error = yield* Effect.flip(
       registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image, tags: [tag] })
     )
-    expect(error).toMatchObject({ _tag: "SizeInvalid", limit: 100, operation: "PushManifest" })
+    expect(error).toMatchObject({ _tag: "OciSizeInvalid", limit: 100, operation: "PushManifest" })
     expect(server.lines()).toEqual([])
   }))
 
@@ -652,7 +652,7 @@ describe("options", () => {
         )
         expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(true)
         const error = yield* Effect.flip(Effect.provide(Client.make({ host }), platforms.fetch))
-        expect(error).toMatchObject({ _tag: "SyntaxInvalid", expected: "registry", text: host })
+        expect(error).toMatchObject({ _tag: "OciSyntaxInvalid", expected: "registry", text: host })
       })
   )
 
@@ -702,7 +702,7 @@ describe("options", () => {
           Effect.provide(Client.layerBare({ host: server.host, insecure: true })),
           Effect.provide(platforms.undici)
         )
-      expect(error).toMatchObject({ _tag: "UnknownCode", status: 307 })
+      expect(error).toMatchObject({ _tag: "OciUnknownCode", status: 307 })
       expect(server.requests[0]?.headers["user-agent"]).toBeUndefined()
     }))
 
@@ -720,7 +720,7 @@ describe("a registry that does not answer in time", () => {
       const registry = yield* connect(server, { idle }, platforms[platform])
       const error = yield* Effect.flip(registry.resolveManifest(repository, tag))
       expect(error.message).toBe(`ResolveManifest team/app:v1: cannot reach ${server.host}: no answer for 100ms`)
-      expect(error._tag).toBe("TransportError")
+      expect(error._tag).toBe("OciTransportError")
       yield* closed(server)
     }))
 

@@ -83,7 +83,7 @@ describe("credentials", () => {
         NodeClient.layer({ host: server.host, insecure: true }),
         Credentials.layerAnonymous
       )
-      expect(yield* Effect.flip(list(anonymous))).toMatchObject({ _tag: "Unauthorized" })
+      expect(yield* Effect.flip(list(anonymous))).toMatchObject({ _tag: "OciUnauthorized" })
     }))
 })
 
@@ -93,7 +93,7 @@ it.scoped("a redirect to a name at a private address is refused", () =>
     const port = inside.host.split(":")[1]
     const server = yield* serve(() => ({ status: 307, headers: { location: `http://evil.example:${port}/` } }))
     const error = yield* Effect.flip(list(NodeClient.layer({ host: server.host, insecure: true, lookup })))
-    expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard", operation: "ListRepositories" })
+    expect(error).toMatchObject({ _tag: "OciRefused", by: "NodeAddressGuard", operation: "ListRepositories" })
     expect(inside.requests).toEqual([])
   }))
 
@@ -120,5 +120,5 @@ it.scoped("fails with a ConfigError for an invalid proxy, and with SyntaxInvalid
   Effect.gen(function*() {
     const client = NodeClient.layer({ host: "registry.example" })
     expect(yield* Effect.flip(list(client, { HTTPS_PROXY: "ftp://proxy" }))).toMatchObject({ _op: "InvalidData" })
-    expect(yield* Effect.flip(NodeClient.make({ host: "no host" }))).toMatchObject({ _tag: "SyntaxInvalid" })
+    expect(yield* Effect.flip(NodeClient.make({ host: "no host" }))).toMatchObject({ _tag: "OciSyntaxInvalid" })
   }))

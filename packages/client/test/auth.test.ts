@@ -131,7 +131,7 @@ describe("a client without any credentials", () => {
     Effect.gen(function*() {
       const server = yield* guarded({ refuses: () => true })
       const failure = yield* Effect.flip((yield* connect(server)).getManifest(repository, tag))
-      expect(failure._tag).toBe("Denied")
+      expect(failure._tag).toBe("OciDenied")
       expect(failure.message).toBe(
         `GetManifest team/app:v1: the token server ${server.origin}/token of ${server.origin} answered with status 403 to a ` +
           `request for "repository:team/app:pull" with no credentials: ${advice(server)}`
@@ -156,7 +156,7 @@ describe("a client without any credentials", () => {
       const failure = yield* Effect.flip(
         Effect.provide(Effect.flatMap(Registry, (registry) => registry.getManifest(repository, tag)), [client, beside])
       )
-      expect(failure._tag).toBe("Unauthorized")
+      expect(failure._tag).toBe("OciUnauthorized")
       expect(failure.message).toBe(`GetManifest team/app:v1: log in: ${advice(server)}`)
       const registry = yield* connect(server)
       const list = yield* Effect.flip(Stream.runDrain(registry.listTags(repository)))
@@ -178,7 +178,7 @@ describe("a client without any credentials", () => {
     Effect.gen(function*() {
       const server = yield* guarded()
       const registry = yield* connect(server, { auth: false })
-      expect((yield* Effect.flip(registry.resolveManifest(repository, tag)))._tag).toBe("Unauthorized")
+      expect((yield* Effect.flip(registry.resolveManifest(repository, tag)))._tag).toBe("OciUnauthorized")
       expect(server.lines()).toHaveLength(1)
     }))
 })
@@ -208,7 +208,7 @@ describe("a client with credentials", () => {
       yield* Effect.scoped(registry.getBlob(repository, digest))
       const descriptor = Descriptor.fromBytes(bytes)
       const failure = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(bytes)))
-      expect(failure._tag).toBe("Unauthorized")
+      expect(failure._tag).toBe("OciUnauthorized")
       expect(server.requests.at(-1)?.headers.authorization).toMatch(/^Basic /)
       expect(other.requests.length).toBeGreaterThan(1)
       for (const { headers } of other.requests) expect(headers.authorization).toBeUndefined()
@@ -319,7 +319,7 @@ describe("a ping", () => {
       const wrong = yield* Effect.flip(ping(server, Credential.basic("alice", "wrong")))
       expect(wrong.message).toMatch(/refuses a user and a password/)
       const nobody = yield* Effect.flip(ping(server))
-      expect(nobody).toMatchObject({ _tag: "Unauthorized", status: 401 })
+      expect(nobody).toMatchObject({ _tag: "OciUnauthorized", status: 401 })
     }))
 
   it.scoped("gets a token without a scope", () =>
@@ -333,12 +333,12 @@ describe("a ping", () => {
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 404, body: "<html>" }))
       const failure = yield* Effect.flip(ping(server))
-      expect(failure).toMatchObject({ _tag: "ResponseInvalid", status: 404 })
+      expect(failure).toMatchObject({ _tag: "OciResponseInvalid", status: 404 })
       const busy = yield* serve(() => ({ status: 503 }))
-      expect(yield* Effect.flip(ping(busy))).toMatchObject({ _tag: "Unavailable" })
+      expect(yield* Effect.flip(ping(busy))).toMatchObject({ _tag: "OciUnavailable" })
       const absent = yield* Effect.flip(ping({ host: "127.0.0.1:1" }))
       expect(absent.message).toMatch(/cannot reach 127.0.0.1:1: connection refused/)
       const host = yield* Effect.either(ping({ host: "no host" }))
-      expect(Either.isLeft(host) && host.left._tag).toBe("SyntaxInvalid")
+      expect(Either.isLeft(host) && host.left._tag).toBe("OciSyntaxInvalid")
     }))
 })

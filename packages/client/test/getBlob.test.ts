@@ -55,43 +55,43 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
     {
       name: "that is cut off before its first byte",
       answer: partly(lengthy, new Uint8Array(0), breakOff),
-      tag: "TransportError",
+      tag: "OciTransportError",
       message: /: the answer ended after 0 of 12 bytes: connection (closed|reset)$/
     },
     {
       name: "that is cut off after its first byte",
       answer: partly(lengthy, blob.subarray(0, 1), breakOff),
-      tag: "TransportError",
+      tag: "OciTransportError",
       message: /: the answer ended after 1 of 12 bytes: connection (closed|reset)$/
     },
     {
       name: "that is cut off before its last byte",
       answer: partly(lengthy, blob.subarray(0, n - 1), breakOff),
-      tag: "TransportError",
+      tag: "OciTransportError",
       message: /: the answer ended after 11 of 12 bytes: connection (closed|reset)$/
     },
     {
       name: "with other content of the same length",
       answer: { status: 200, body: "HELLO, WORLD" },
-      tag: "DigestInvalid",
+      tag: "OciDigestInvalid",
       message: /: content does not match its digest, it has sha256:/
     },
     {
       name: "with content that is too long",
       answer: { status: 200, body: "hello, world!" },
-      tag: "DigestInvalid",
+      tag: "OciDigestInvalid",
       message: /: content does not match its digest/
     },
     {
       name: "with content that is too short",
       answer: { status: 200, body: "hello, worl" },
-      tag: "DigestInvalid",
+      tag: "OciDigestInvalid",
       message: /: content does not match its digest/
     },
     {
       name: "that was compressed on the way",
       answer: { status: 200, headers: { "content-encoding": "gzip" }, body: "1f8b" },
-      tag: "ResponseInvalid",
+      tag: "OciResponseInvalid",
       message: /: its body has the Content-Encoding gzip, but the client requested identity/
     }
   ]
@@ -129,7 +129,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
         [`HEAD /v2/team/app/blobs/${digest}`]: { status: 200, headers: lengthy }
       }))
       const registry = yield* connect(server, {}, platforms[platform])
-      expect((yield* Effect.flip(pull(registry)))._tag).toBe("TransportError")
+      expect((yield* Effect.flip(pull(registry)))._tag).toBe("OciTransportError")
     }))
 
   it.scoped("that is empty is received as empty", () =>
@@ -150,7 +150,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
       const content = yield* registry.getBlob(repository, digest)
       yield* Stream.runDrain(content.stream)
       const error = yield* Effect.flip(Stream.runDrain(content.stream))
-      expect(error._tag).toBe("TransportError")
+      expect(error._tag).toBe("OciTransportError")
     }))
 
   describe("while it is received", () => {
@@ -213,8 +213,8 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
         yield* Deferred.await(begun)
         yield* Scope.close(scope, Exit.void)
         const error = yield* Effect.flip(Fiber.join(reading))
-        expect(error._tag).toBe("TransportError")
-        expect((yield* Effect.flip(Stream.runDrain(content.stream)))._tag).toBe("TransportError")
+        expect(error._tag).toBe("OciTransportError")
+        expect((yield* Effect.flip(Stream.runDrain(content.stream)))._tag).toBe("OciTransportError")
         yield* closed(server)
       }))
 
@@ -258,43 +258,43 @@ describe("a range", () => {
     {
       name: "fails if the registry sends another range",
       answer: { status: 206, headers: { "content-range": "bytes 6-8/12" }, body: " wo" },
-      error: { _tag: "ResponseInvalid" }
+      error: { _tag: "OciResponseInvalid" }
     },
     {
       name: "fails if the answer has no Content-Range",
       answer: { status: 206, body: "wor" },
-      error: { _tag: "ResponseInvalid" }
+      error: { _tag: "OciResponseInvalid" }
     },
     {
       name: "fails if the body is longer than its Content-Range",
       answer: { status: 206, headers: { "content-range": "bytes 7-9/12" }, body: "worl" },
-      error: { _tag: "ResponseInvalid" }
+      error: { _tag: "OciResponseInvalid" }
     },
     {
       name: "fails if the connection breaks",
       answer: partly({ "content-range": "bytes 7-9/12", "content-length": "3" }, blob.subarray(7, 8), breakOff, 206),
-      error: { _tag: "TransportError" }
+      error: { _tag: "OciTransportError" }
     },
     {
       name: "fails if it ends early and has no Content-Length",
       answer: partly({ "content-range": "bytes 7-9/12" }, blob.subarray(7, 8), end, 206),
-      error: { _tag: "SizeInvalid" }
+      error: { _tag: "OciSizeInvalid" }
     },
     {
       name: "fails if the registry sends the whole blob and breaks off",
       answer: partly(lengthy, blob.subarray(0, 8), breakOff),
-      error: { _tag: "TransportError" }
+      error: { _tag: "OciTransportError" }
     },
     {
       name: "fails with RangeInvalid if it is outside the blob",
       answer: { status: 416, headers: { "content-range": "bytes */12" } },
-      error: { _tag: "RangeInvalid", size: 12 }
+      error: { _tag: "OciRangeInvalid", size: 12 }
     },
     {
       name: "fails with RangeInvalid if it is outside the blob and the registry sends the whole blob",
       range: ByteRange.from(12),
       answer: { status: 200, body: blob },
-      error: { _tag: "RangeInvalid", size: 12 }
+      error: { _tag: "OciRangeInvalid", size: 12 }
     }
   ]
 

@@ -206,7 +206,12 @@ describe("a link", () => {
       const server = yield* serve(() => page(["v1"], link(port)))
       const registry = yield* connect(server)
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
-      expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "ListTags", repository, registry: server.host })
+      expect(error).toMatchObject({
+        _tag: "OciResponseInvalid",
+        operation: "ListTags",
+        repository,
+        registry: server.host
+      })
       expect(error.message).toBe(
         `ListTags team/app: the registry's answer breaks the protocol: the Link to the next page ${
           target.replace("PORT", port)
@@ -233,7 +238,7 @@ describe("a link", () => {
       const server = yield* serve((_, count) => page([`v${count}`], link(count)))
       const registry = yield* connect(server, { maxPages: 20 })
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
-      expect(error._tag).toBe("ResponseInvalid")
+      expect(error._tag).toBe("OciResponseInvalid")
       expect(error.message).toBe(`ListTags team/app: the registry's answer breaks the protocol: ${reason}`)
       expect(server.requests.length).toBe(requests)
     }))

@@ -56,7 +56,7 @@ describe("a manifest with a generic Content-Type", () => {
       const registry = yield* connect(yield* serving(encode("no JSON"), "text/plain"))
       expect((yield* registry.getManifest(repository, tag)).descriptor.mediaType).toBe("text/plain")
       const none = yield* connect(yield* serving(encode("no JSON"), undefined))
-      expect((yield* Effect.flip(none.getManifest(repository, tag)))._tag).toBe("ResponseInvalid")
+      expect((yield* Effect.flip(none.getManifest(repository, tag)))._tag).toBe("OciResponseInvalid")
     }))
 })
 
@@ -79,7 +79,7 @@ describe("a manifest of Docker's schema 1 is Unsupported", () => {
           ]
         ) {
           const error = yield* Effect.flip<unknown, RegistryError.RegistryError, never>(ask)
-          expect(error._tag).toBe("Unsupported")
+          expect(error._tag).toBe("OciUnsupported")
           expect(error.message).toContain("team/app:v1: Docker image manifests of schema 1 are not supported; convert")
         }
         expect(server.lines().filter((line) => line.startsWith("PUT"))).toEqual([])
@@ -113,7 +113,7 @@ describe("a manifest that other programs could interpret differently is refused 
         ]
       ) {
         const error = yield* Effect.flip<unknown, RegistryError.RegistryError, never>(ask)
-        expect(error._tag).toBe("ManifestInvalid")
+        expect(error._tag).toBe("OciManifestInvalid")
         expect(error.message).toMatch(/team\/app[:@]/)
       }
       expect(server.lines().filter((line) => line.startsWith("PUT"))).toEqual([])

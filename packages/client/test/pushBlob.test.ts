@@ -74,25 +74,25 @@ describe.each(platformNames)("over %s, a body", (platform) => {
     {
       name: "with another digest",
       body: streamed("HELLO, ", "WORLD"),
-      error: { _tag: "DigestInvalid" },
+      error: { _tag: "OciDigestInvalid" },
       message: `content does not match its digest, it has ${Digest.fromBytes(encode("HELLO, WORLD"))}`
     },
     {
       name: "that ends early",
       body: streamed("hello, "),
-      error: { _tag: "SizeInvalid" },
+      error: { _tag: "OciSizeInvalid" },
       message: "content ended after 7 of the 12 bytes expected"
     },
     {
       name: "that is too long",
       body: streamed("hello, ", "world", "!"),
-      error: { _tag: "SizeInvalid" },
+      error: { _tag: "OciSizeInvalid" },
       message: "content is longer than the 12 bytes expected"
     },
     {
       name: "that fails",
       body: Body.stream(Stream.concat(Stream.make(encode("hello")), Stream.fail(new Error("disk on fire")))),
-      error: { _tag: "BodyFailed", cause: new Error("disk on fire") },
+      error: { _tag: "OciBodyFailed", cause: new Error("disk on fire") },
       message: "the body to send failed: disk on fire"
     }
   ]
@@ -131,9 +131,9 @@ describe.each(platformNames)("over %s, a body", (platform) => {
     }))
 
   const refused: ReadonlyArray<readonly [name: string, body: Body.Body, tag: string]> = [
-    ["in memory with another digest", Body.bytes(encode("HELLO, WORLD")), "DigestInvalid"],
-    ["in memory with another size", Body.bytes(encode("hello")), "SizeInvalid"],
-    ["that announces another size", Body.stream(Stream.empty, { size: 11 }), "SizeInvalid"]
+    ["in memory with another digest", Body.bytes(encode("HELLO, WORLD")), "OciDigestInvalid"],
+    ["in memory with another size", Body.bytes(encode("hello")), "OciSizeInvalid"],
+    ["that announces another size", Body.stream(Stream.empty, { size: 11 }), "OciSizeInvalid"]
   ]
   it.scoped.each(refused)("%s is not sent at all", ([, body, tag]) =>
     Effect.gen(function*() {
@@ -170,14 +170,14 @@ describe("an upload", () => {
   const looked = `HEAD /v2/team/app/blobs/${digest}`
   const refused = { status: 400, body: failure("DIGEST_INVALID", "no") }
   const failing: ReadonlyArray<readonly [name: string, answer: Answer, tag: string, looked: ReadonlyArray<string>]> = [
-    ["that the registry refuses", refused, "DigestInvalid", []],
+    ["that the registry refuses", refused, "OciDigestInvalid", []],
     [
       "whose connection breaks, and whose blob is not found,",
       { raw: (response) => void response.socket?.destroy() },
-      "TransportError",
+      "OciTransportError",
       [looked]
     ],
-    ["that is answered with a wrong status", { status: 203 }, "ResponseInvalid", []]
+    ["that is answered with a wrong status", { status: 203 }, "OciResponseInvalid", []]
   ]
   it.scoped.each(failing)("%s is cancelled", ([, answer, tag, looked]) =>
     Effect.gen(function*() {
@@ -213,7 +213,12 @@ describe("an upload", () => {
         const server = yield* serve(keeping({ [`PUT ${uploads}1`]: { status } }))
         const registry = yield* connect(server)
         const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))
-        expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "PushBlob", repository, reference: digest })
+        expect(error).toMatchObject({
+          _tag: "OciResponseInvalid",
+          operation: "PushBlob",
+          repository,
+          reference: digest
+        })
         expect(error.message).toContain(`status ${status} instead of 201 or 204`)
         expect(server.lines()).toEqual([...pushed, `HEAD /v2/team/app/blobs/${digest}`, `DELETE ${uploads}1`])
       })
@@ -262,7 +267,7 @@ describe("an upload", () => {
       }))
       const registry = yield* connect(server)
       const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))
-      expect(error).toMatchObject({ _tag: "Unavailable", status: 504 })
+      expect(error).toMatchObject({ _tag: "OciUnavailable", status: 504 })
       expect(server.lines()).toEqual([...pushed, looked, `DELETE ${uploads}1`])
     }))
 
@@ -284,7 +289,7 @@ describe("an upload", () => {
           platforms[platform]
         )
         const error = yield* Effect.flip(impatient.pushBlob(repository, descriptor, Body.bytes(blob)))
-        expect(error).toMatchObject({ _tag: "TransportError" })
+        expect(error).toMatchObject({ _tag: "OciTransportError" })
         expect(error.message).toContain("no answer for 200ms")
         expect(server.lines().slice(-2)).toEqual([looked, `DELETE ${uploads}1`])
       })
@@ -297,7 +302,7 @@ describe("an upload", () => {
         [`DELETE ${uploads}1`]: { status: 500 }
       }))
       const registry = yield* connect(server)
-      expect((yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob))))._tag).toBe("Denied")
+      expect((yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob))))._tag).toBe("OciDenied")
     }))
 
   it.scoped("that could not start is not cancelled", () =>
@@ -353,7 +358,7 @@ describe("an upload", () => {
           Effect.provide(Client.layer({ host: "registry.example.com" })),
           Effect.provideService(HttpClient.HttpClient, client)
         )
-      expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "PushBlob" })
+      expect(error).toMatchObject({ _tag: "OciResponseInvalid", operation: "PushBlob" })
       expect(error.message).not.toContain("CANARY")
       expect(requests).toEqual([`POST https://registry.example.com${uploads}`])
     }))
@@ -386,7 +391,7 @@ describe("singlePost", () => {
       const server = yield* serve(keeping())
       const registry = yield* connect(server, { singlePost: true })
       const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, streamed("hello, ", "world")))
-      expect(error).toMatchObject({ _tag: "BodyFailed", operation: "PushBlob" })
+      expect(error).toMatchObject({ _tag: "OciBodyFailed", operation: "PushBlob" })
       expect(server.lines()).toEqual([`POST ${uploads}?${query}`, `DELETE ${uploads}1`])
     }))
 })
@@ -449,7 +454,7 @@ describe("chunks", () => {
       const server = yield* serve(counting())
       const registry = yield* connect(server, { chunkSize: 5 })
       const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, apart("HELLO, ", "WORLD")))
-      expect(error).toMatchObject({ _tag: "DigestInvalid", operation: "PushBlob" })
+      expect(error).toMatchObject({ _tag: "OciDigestInvalid", operation: "PushBlob" })
       expect(server.lines()).toEqual([`POST ${uploads}`, `PATCH ${uploads}1`, `DELETE ${uploads}2`])
     }))
 })
@@ -460,7 +465,7 @@ it.scoped("a chunk that is shorter than announced fails", () =>
     const registry = yield* connectUnsealed(server)
     const body = Body.stream(Stream.make(encode("hello")), { size: 6 })
     const error = yield* Effect.flip(registry.appendUpload(repository, `${uploads}1`, body))
-    expect(error).toMatchObject({ _tag: "SizeInvalid", operation: "AppendUpload" })
+    expect(error).toMatchObject({ _tag: "OciSizeInvalid", operation: "AppendUpload" })
     expect(error.message).toBe("AppendUpload team/app: content ended after 5 of the 6 bytes expected")
   }))
 

@@ -77,7 +77,7 @@ it.scoped("a push without a condition does not look for its tag after a lost ans
 it.scoped("a push with two conditions sends nothing", () =>
   Effect.gen(function*() {
     const { lines, pushed } = yield* push({}, { ifAbsent: true, ifMatch })
-    expect(pushed).toMatchObject({ _tag: "Left", left: { _tag: "Denied", operation: "PushManifest", repository } })
+    expect(pushed).toMatchObject({ _tag: "Left", left: { _tag: "OciDenied", operation: "PushManifest", repository } })
     expect(lines).toEqual([])
   }))
 
@@ -88,6 +88,6 @@ it.scoped("a refused push says where the tag points", () =>
     const { pushed } = yield* push({ [put]: { status: 412, body: JSON.stringify(body) } }, { ifMatch })
     expect(pushed).toMatchObject({
       _tag: "Left",
-      left: { _tag: "Denied", status: 412, reason, detail: { tag, digest: imageDescriptor.digest } }
+      left: { _tag: "OciDenied", status: 412, reason, detail: { tag, digest: imageDescriptor.digest } }
     })
   }))

@@ -35,7 +35,7 @@ describe("a mount", () => {
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 429 }))
       const registry = yield* connect(server)
-      expect((yield* Effect.flip(registry.mountBlob(repository, digest)))._tag).toBe("TooManyRequests")
+      expect((yield* Effect.flip(registry.mountBlob(repository, digest)))._tag).toBe("OciTooManyRequests")
       expect(server.requests.length).toBe(1)
     }))
 })
@@ -92,7 +92,7 @@ describe("a body with a Content-Encoding", () => {
         const registry = yield* connect(server, {}, platforms[platform])
         for (const failing of [pull(registry), registry.getManifest(repository, tag)]) {
           const error = yield* Effect.flip(failing)
-          expect(error._tag).toBe("ResponseInvalid")
+          expect(error._tag).toBe("OciResponseInvalid")
           expect(error.message).toContain("its body has the Content-Encoding gzip")
         }
       }
@@ -110,7 +110,7 @@ describe("a status that disagrees with the code", () => {
       const registry = yield* connect(server)
       const range: ByteRange.ByteRange = { offset: 500 }
       const error = yield* Effect.flip(Effect.scoped(registry.getBlob(repository, digest, { range })))
-      expect(error).toMatchObject({ _tag: "RangeInvalid", size: 12, status: 416 })
+      expect(error).toMatchObject({ _tag: "OciRangeInvalid", size: 12, status: 416 })
     }))
 
   it.scoped("416 for a chunk is RangeInvalid, with the size of the upload", () =>
@@ -123,7 +123,7 @@ describe("a status that disagrees with the code", () => {
       const registry = yield* connect(server)
       const { id } = yield* registry.startUpload(repository)
       const error = yield* Effect.flip(registry.completeUpload(repository, id, Digest.fromBytes(blob), { offset: 9 }))
-      expect(error).toMatchObject({ _tag: "RangeInvalid", size: 5 })
+      expect(error).toMatchObject({ _tag: "OciRangeInvalid", size: 5 })
     }))
 
   it.scoped("404 for the list of repositories is Unsupported", () =>
@@ -131,6 +131,6 @@ describe("a status that disagrees with the code", () => {
       const server = yield* serve(() => ({ status: 404 }))
       const registry = yield* connect(server)
       const error = yield* Effect.flip(Stream.runCollect(registry.listRepositories()))
-      expect(error).toMatchObject({ _tag: "Unsupported", operation: "ListRepositories" })
+      expect(error).toMatchObject({ _tag: "OciUnsupported", operation: "ListRepositories" })
     }))
 })

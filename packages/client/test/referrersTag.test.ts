@@ -92,7 +92,7 @@ describe("the list of referrers of a registry without the referrers API", () => 
       const registry = yield* connect(server)
       const error = yield* Effect.flip(list(registry))
       expect(error).toMatchObject({
-        _tag: "Denied",
+        _tag: "OciDenied",
         operation: "ListReferrers",
         repository,
         reference: imageDescriptor.digest
@@ -167,7 +167,7 @@ describe("the list of referrers of a registry without the referrers API", () => 
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 403 }))
       const registry = yield* connect(server)
-      expect((yield* Effect.flip(list(registry)))._tag).toBe("Denied")
+      expect((yield* Effect.flip(list(registry)))._tag).toBe("OciDenied")
       expect(server.requests.length).toBe(1)
     }))
 })
@@ -266,7 +266,7 @@ describe("a manifest with a subject", () => {
       manifests.set(fallback, { mediaType: MediaType.image, bytes: Buffer.from(signature) })
       const registry = yield* connect(yield* serve(answer))
       const error = yield* Effect.flip(push(registry, signature))
-      expect(error).toMatchObject({ _tag: "ManifestInvalid", operation: "PushManifest", repository })
+      expect(error).toMatchObject({ _tag: "OciManifestInvalid", operation: "PushManifest", repository })
       expect(manifests.get(fallback)?.mediaType).toBe(MediaType.image)
     }))
 
@@ -359,7 +359,7 @@ describe("a manifest with a subject", () => {
       times = Number.POSITIVE_INFINITY
       manifests.delete(fallback)
       const error = yield* Effect.flip(push(registry, signature))
-      expect(error).toMatchObject({ _tag: "Unavailable", operation: "PushManifest" })
+      expect(error).toMatchObject({ _tag: "OciUnavailable", operation: "PushManifest" })
       expect(RegistryError.isTransient(error)).toBe(true)
     }))
 

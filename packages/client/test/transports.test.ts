@@ -42,7 +42,7 @@ describe("an upload at another origin", () => {
     (way) =>
       Effect.gen(function*() {
         const { other, pushed } = yield* push(false)(way)
-        expect(pushed).toMatchObject({ _tag: "Left", left: { _tag: "Refused", operation: "PushBlob" } })
+        expect(pushed).toMatchObject({ _tag: "Left", left: { _tag: "OciRefused", operation: "PushBlob" } })
         expect(pushed._tag === "Left" && pushed.left.message).toContain(
           `another origin, ${other.origin}: set foreignUploads to allow it`
         )
@@ -80,7 +80,7 @@ describe("a registry that fails temporarily", () => {
       const pull = yield* Effect.fork(Effect.flip(registry.getManifest(repository, tag)))
       yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.requests.length === 4 })
       expect(yield* Fiber.join(pull)).toMatchObject({
-        _tag: "Unavailable",
+        _tag: "OciUnavailable",
         status: 503,
         diagnostics: [{ code: "UNAVAILABLE", message: "come back later" }]
       })
@@ -95,7 +95,7 @@ describe("a registry that fails temporarily", () => {
       }))
       const registry = yield* connect(server, { retry: { delay: 0 } })
       const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, streamed("hello, ", "world")))
-      expect(error).toMatchObject({ _tag: "Unavailable" })
+      expect(error).toMatchObject({ _tag: "OciUnavailable" })
       expect(server.requests.filter(({ method }) => method === "PUT").length).toBe(1)
     }))
 })
@@ -105,14 +105,14 @@ describe("an unexpected status", () => {
     [
       "402",
       { status: 402, body: failure("PAYMENT", "pay") },
-      { _tag: "UnknownCode", status: 402, diagnostics: [{ code: "PAYMENT", message: "pay" }] } as never
+      { _tag: "OciUnknownCode", status: 402, diagnostics: [{ code: "PAYMENT", message: "pay" }] } as never
     ],
-    ["418", { status: 418, body: "<html>" }, { _tag: "UnknownCode", status: 418, diagnostics: [] }],
-    ["501", { status: 501, body: failure("UNSUPPORTED", "no") }, { _tag: "Unsupported", status: 501 }],
-    ["599", { status: 599 }, { _tag: "UnknownCode", status: 599 }],
+    ["418", { status: 418, body: "<html>" }, { _tag: "OciUnknownCode", status: 418, diagnostics: [] }],
+    ["501", { status: 501, body: failure("UNSUPPORTED", "no") }, { _tag: "OciUnsupported", status: 501 }],
+    ["599", { status: 599 }, { _tag: "OciUnknownCode", status: 599 }],
     ["300", { status: 300 }, { status: 300 }],
-    ["204", { status: 204 }, { _tag: "ResponseInvalid" }],
-    ["206", { status: 206, body: "{}" }, { _tag: "ResponseInvalid" }]
+    ["204", { status: 204 }, { _tag: "OciResponseInvalid" }],
+    ["206", { status: 206, body: "{}" }, { _tag: "OciResponseInvalid" }]
   ]
   it.scoped.each(answers)("%s fails with a RegistryError", ([, answer, error]) =>
     Effect.gen(function*() {

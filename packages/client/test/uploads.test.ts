@@ -43,7 +43,7 @@ const uses: ReadonlyArray<
 const expectUnknown = (server: Server, use: Effect.Effect<unknown, RegistryError.RegistryError>) =>
   Effect.gen(function*() {
     const before = server.requests.length
-    expect((yield* Effect.flip(use))._tag).toBe("BlobUploadUnknown")
+    expect((yield* Effect.flip(use))._tag).toBe("OciBlobUploadUnknown")
     expect(server.requests.length).toBe(before)
   })
 

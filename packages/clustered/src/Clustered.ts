@@ -67,7 +67,7 @@ export type StoreSettings = Settings.Values<typeof tables>
  * @since 0.1.0
  * @category errors
  */
-export class CredentialsMissing extends Data.TaggedError("CredentialsMissing")<{ readonly message: string }> {}
+export class CredentialsMissing extends Data.TaggedError("OciCredentialsMissing")<{ readonly message: string }> {}
 
 /** Reads the role and the token as Kubernetes and other platforms provide them. */
 const webIdentity = Layer.unwrapEffect(Effect.gen(function*() {

@@ -15,7 +15,7 @@ import type { Capabilities, Target, Unreachable, Wire } from "./Target.js"
  * @since 0.1.0
  * @category errors
  */
-export class Violation extends Data.TaggedError("Violation")<{
+export class Violation extends Data.TaggedError("OciViolation")<{
   readonly expected: string
   readonly actual: string
   /** The request that showed the violation: `PUT /v2/…`. */

@@ -87,7 +87,7 @@ export interface Site {
  * @since 0.1.0
  * @category errors
  */
-export class Leaks extends Data.TaggedError("Leaks")<{ readonly leaks: ReadonlyArray<string> }> {
+export class Leaks extends Data.TaggedError("OciLeaks")<{ readonly leaks: ReadonlyArray<string> }> {
   override get message() {
     return this.leaks.join("\n")
   }

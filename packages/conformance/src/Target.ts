@@ -40,7 +40,7 @@ export interface Received {
  * @since 0.1.0
  * @category errors
  */
-export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly sent: Sent; readonly cause: unknown }> {
+export class Unreachable extends Data.TaggedError("OciUnreachable")<{ readonly sent: Sent; readonly cause: unknown }> {
   /** The cause of the failure, without the request. */
   get reason(): string {
     return root(this.cause)

@@ -121,7 +121,7 @@ describe("a copy over a connection that breaks", () => {
         const error = yield* Effect.flip(
           registry.completeUpload(repository, id, Descriptor.fromBytes(layer).digest, { offset: 0, body })
         )
-        expect(error).toMatchObject({ _tag: "BodyFailed", reason })
+        expect(error).toMatchObject({ _tag: "OciBodyFailed", reason })
         const offset = Effect.map(registry.getUpload(repository, id), ({ offset }) => offset)
         yield* Effect.repeat(Effect.delay(offset, "20 millis"), { until: (offset) => offset > 0, times: 200 })
         expect(yield* offset).toBe(10_000)

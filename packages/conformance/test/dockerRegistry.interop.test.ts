@@ -137,7 +137,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         const name = repository("pushed/chunks")
         const { id } = yield* registry.startUpload(name)
         yield* registry.cancelUpload(name, id)
-        expect((yield* Effect.flip(registry.getUpload(name, id)))._tag).toBe("BlobUploadUnknown")
+        expect((yield* Effect.flip(registry.getUpload(name, id)))._tag).toBe("OciBlobUploadUnknown")
       }))
 
     it.effect("rejects content with the wrong digest; the client rejects it first", () =>
@@ -147,13 +147,13 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         const { bytes, descriptor } = blob(5000)
         const other = blob(5000).descriptor
         const pushed = yield* Effect.flip(registry.pushBlob(name, other, Body.bytes(bytes)))
-        expect(pushed._tag).toBe("DigestInvalid")
+        expect(pushed._tag).toBe("OciDigestInvalid")
         const { id } = yield* registry.startUpload(name)
         const appended = yield* registry.appendUpload(name, id, Body.bytes(bytes))
         const completed = yield* Effect.flip(registry.completeUpload(name, appended.id, other.digest))
-        expect(completed).toMatchObject({ _tag: "DigestInvalid", status: 400 })
+        expect(completed).toMatchObject({ _tag: "OciDigestInvalid", status: 400 })
         for (const { digest } of [descriptor, other]) {
-          expect((yield* Effect.flip(registry.resolveBlob(name, digest)))._tag).toBe("BlobUnknown")
+          expect((yield* Effect.flip(registry.resolveBlob(name, digest)))._tag).toBe("OciBlobUnknown")
         }
       }))
 
@@ -193,7 +193,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         const { bytes, descriptor } = blob(100)
         yield* registry.pushBlob(name, descriptor, Body.bytes(bytes))
         const error = yield* Effect.flip(read(name, descriptor.digest, { offset: 200, length: 10 }))
-        expect(error._tag).toBe("RangeInvalid")
+        expect(error._tag).toBe("OciRangeInvalid")
       }))
 
     it.effect("lists hundreds of tags, up to the limit", () =>
@@ -233,14 +233,17 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         const image = images.image([10])
         yield* push(name, image, [v1])
         // docker-registry expects a digest in place of the tag.
-        expect(yield* Effect.flip(registry.deleteTag(name, v1))).toMatchObject({ _tag: "DigestInvalid", status: 400 })
+        expect(yield* Effect.flip(registry.deleteTag(name, v1))).toMatchObject({
+          _tag: "OciDigestInvalid",
+          status: 400
+        })
         yield* registry.deleteManifest(name, image.descriptor.digest)
         for (const reference of [v1, image.descriptor.digest]) {
-          expect((yield* Effect.flip(registry.getManifest(name, reference)))._tag).toBe("ManifestUnknown")
+          expect((yield* Effect.flip(registry.getManifest(name, reference)))._tag).toBe("OciManifestUnknown")
         }
         const { digest } = image.blobs[0]!.descriptor
         yield* registry.deleteBlob(name, digest)
-        expect((yield* Effect.flip(registry.resolveBlob(name, digest)))._tag).toBe("BlobUnknown")
+        expect((yield* Effect.flip(registry.resolveBlob(name, digest)))._tag).toBe("OciBlobUnknown")
       }))
 
     it.effect("reports what was not found", () =>
@@ -266,15 +269,15 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
           Effect.map((errors) => Object.fromEntries(Object.entries(errors).map(([key, { _tag }]) => [key, _tag])))
         )
         expect(tags).toEqual({
-          "a blob": "BlobUnknown",
-          "a blob, by HEAD": "BlobUnknown",
-          "a blob of another repository": "BlobUnknown",
-          "a tag": "ManifestUnknown",
-          "a tag, by HEAD": "ManifestUnknown",
-          "a manifest": "ManifestUnknown",
-          "tags of a repository": "NameUnknown",
-          "a blob to delete": "BlobUnknown",
-          "a manifest to delete": "ManifestUnknown"
+          "a blob": "OciBlobUnknown",
+          "a blob, by HEAD": "OciBlobUnknown",
+          "a blob of another repository": "OciBlobUnknown",
+          "a tag": "OciManifestUnknown",
+          "a tag, by HEAD": "OciManifestUnknown",
+          "a manifest": "OciManifestUnknown",
+          "tags of a repository": "OciNameUnknown",
+          "a blob to delete": "OciBlobUnknown",
+          "a manifest to delete": "OciManifestUnknown"
         })
       }))
 
@@ -284,12 +287,12 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         const { bytes, descriptor: { mediaType } } = images.image([10])
         const name = repository("manifests")
         const error = yield* Effect.flip(registry.pushManifest(name, { mediaType, bytes, tags: [v1] }))
-        expect(error._tag).toBe("ManifestBlobUnknown")
+        expect(error._tag).toBe("OciManifestBlobUnknown")
         const broken = new TextEncoder().encode("{")
         const invalid = yield* Effect.flip(
           registry.pushManifest(name, { mediaType: MediaType.image, bytes: broken, tags: [v1] })
         )
-        expect(invalid._tag).toBe("ManifestInvalid")
+        expect(invalid._tag).toBe("OciManifestInvalid")
       }))
 
     it.effect("fails with TransportError after the registry stopped", () =>
@@ -299,7 +302,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         )
         const resolve = Effect.flatMap(Registry, (registry) => registry.resolveManifest(repository("team/app"), v1))
         const error = yield* resolve.pipe(Effect.provide(Client.layer({ host: gone, insecure: true })), Effect.flip)
-        expect(error._tag).toBe("TransportError")
+        expect(error._tag).toBe("OciTransportError")
         expect(error.message).toContain(gone)
       }))
   })

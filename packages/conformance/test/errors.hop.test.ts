@@ -24,7 +24,7 @@ const failing = (error: RegistryError.RegistryError): Handler.Handler => () => E
 const shown = (error: RegistryError.RegistryError): object => {
   const { cause: _, detail, diagnostics: __, reason: ___, registry: ____, retryAfter, status: _____, ...rest } = error
   const { method: ______, url: _______, ...data } = { method: undefined, url: undefined, ...rest }
-  const outcomes = error._tag !== "PartialFailure" ? undefined : error.outcomes.map(({ error, name }) => ({
+  const outcomes = error._tag !== "OciPartialFailure" ? undefined : error.outcomes.map(({ error, name }) => ({
     name,
     error: error === undefined ? undefined : shown(error)
   }))
@@ -73,6 +73,6 @@ it.scoped("a TagConflict keeps the digests of the members through hops, also for
     const conflict = new RegistryError.TagConflict({ tag: reference!, members })
     for (const Class of [Operation.ResolveManifest, Operation.GetManifest]) {
       const error = yield* throughHops(conflict, new Class({ repository, reference: reference! }), 2)
-      expect(error).toMatchObject({ _tag: "TagConflict", tag: reference, members, repository })
+      expect(error).toMatchObject({ _tag: "OciTagConflict", tag: reference, members, repository })
     }
   }))

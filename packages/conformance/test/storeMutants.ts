@@ -46,7 +46,7 @@ export const blobMutants: ReadonlyArray<Mutant<Blobs>> = [
     read: (key, span) =>
       Effect.catchTag(
         store.read(key, span),
-        "RangeInvalid",
+        "OciStoreRangeInvalid",
         ({ size }) => store.read(key, span && { offset: span.offset, length: Math.max(0, size - span.offset) })
       )
   })],
@@ -94,14 +94,21 @@ export const blobMutants: ReadonlyArray<Mutant<Blobs>> = [
   }],
   ["append accepts any offset", "an append discards", (store) => ({
     append: (append) =>
-      Effect.catchTag(store.append(append), "OffsetMismatch", ({ offset }) => store.append({ ...append, offset }))
+      Effect.catchTag(
+        store.append(append),
+        "OciStoreOffsetMismatch",
+        ({ offset }) => store.append({ ...append, offset })
+      )
   })],
   ["a broken append reports all bytes sent as durable", "an append discards", (store) => ({
     append: (append) =>
-      Effect.mapError(store.append(append), (error) =>
-        error._tag === "BodyBroken" && error.appended !== undefined
-          ? new StoreError.BodyBroken({ ...error, appended: { ...error.appended, offset: append.offset + 1000 } })
-          : error)
+      Effect.mapError(
+        store.append(append),
+        (error) =>
+          error._tag === "OciStoreBodyBroken" && error.appended !== undefined
+            ? new StoreError.BodyBroken({ ...error, appended: { ...error.appended, offset: append.offset + 1000 } })
+            : error
+      )
   })],
   ["commit works once", "commits the first bytes of an upload once", (store) => {
     const done = new Set<string>()
@@ -183,7 +190,7 @@ export const metadataMutants: ReadonlyArray<Mutant<Metadata>> = [
       store.putManifest({ ...put, references: put.references.map((to) => ({ ...to, required: false })) })
   })],
   ["putManifest ignores the type", "every command", (store) => ({
-    putManifest: (put) => Effect.catchTag(store.putManifest(put), "TypeTaken", () => Effect.void)
+    putManifest: (put) => Effect.catchTag(store.putManifest(put), "OciStoreTypeTaken", () => Effect.void)
   })],
   ["putManifest ignores ifMatch", "every command", (store) => ({
     putManifest: (put) => store.putManifest({ ...put, ifMatch: undefined })
@@ -229,7 +236,8 @@ export const metadataMutants: ReadonlyArray<Mutant<Metadata>> = [
     listReferrers: (repository, subject, _, after, n) => store.listReferrers(repository, subject, undefined, after, n)
   })],
   ["listTags finds a repository that does not exist", "returns a manifest as it was stored", (store) => ({
-    listTags: (...list) => Effect.catchTag(store.listTags(...list), "RepositoryUnknown", () => Effect.succeed([]))
+    listTags: (...list) =>
+      Effect.catchTag(store.listTags(...list), "OciStoreRepositoryUnknown", () => Effect.succeed([]))
   })],
   ["unknownKeys returns the keys of garbage", "unknownKeys", (store) => ({
     unknownKeys: (keys) =>

@@ -17,7 +17,7 @@ it.effect.each(operations)(
     Effect.gen(function*() {
       const { handle } = yield* Registry
       const error = yield* Effect.flip(handle(operation))
-      expect(error._tag).toBe("Unauthorized")
+      expect(error._tag).toBe("OciUnauthorized")
       expect(error.status).toBe(401)
       expect(error.message).toMatch(
         new RegExp(`^${operation._tag} team/app[:@].*: authentication required: no credentials `)

@@ -1,8 +1,9 @@
 /**
  * The errors that a registry operation can fail with.
  *
- * Each error is a class, to be handled with `Effect.catchTag`. Each error contains the operation, the repository and
- * the reference of the request, and its message is made from them.
+ * Each error is a class, to be handled with `Effect.catchTag`. Its tag is the name of the class with the prefix `Oci`, so
+ * that it differs from the tags of an application. Each error contains the operation, the repository and the reference of
+ * the request, and its message is made from them.
  *
  * @since 0.1.0
  */
@@ -18,8 +19,27 @@ import type { SyntaxInvalid } from "./SyntaxInvalid.js"
 export type { Diagnostic, ErrorFields } from "./ErrorFields.js"
 export * from "./RegistryErrorModel.js"
 
-/** The classes by tag. A missing class does not compile. */
-const classes: { readonly [Tag in RegistryError["_tag"]]: new(fields: never) => RegistryError } = model
+type ErrorTag = RegistryError["_tag"]
+
+/** The name of the class of a tag. */
+type NameOf<Tag> = Tag extends `Oci${infer Name extends keyof typeof model}` ? Name : never
+
+/**
+ * The classes of errors by tag. The tag of an error is the name of its class with the prefix `Oci`.
+ *
+ * @since 0.1.0
+ * @category models
+ * @example
+ * ```ts
+ * import { RegistryError } from "@effect-oci/core"
+ * import * as assert from "node:assert"
+ *
+ * assert.equal(RegistryError.classes.OciBlobUnknown, RegistryError.BlobUnknown)
+ * ```
+ */
+export const classes = Object.fromEntries(
+  Object.entries(model).map(([name, Class]) => [`Oci${name}`, Class])
+) as { readonly [Tag in ErrorTag]: (typeof model)[NameOf<Tag>] }
 
 /**
  * Returns whether a value is a `RegistryError`.
@@ -29,7 +49,7 @@ const classes: { readonly [Tag in RegistryError["_tag"]]: new(fields: never) => 
  */
 export const isRegistryError = (value: unknown): value is RegistryError =>
   Predicate.hasProperty(value, "_tag") && typeof value._tag === "string" && Object.hasOwn(classes, value._tag) &&
-  value instanceof classes[value._tag as RegistryError["_tag"]]
+  value instanceof classes[value._tag as ErrorTag]
 
 /**
  * The schema of errors as JSON: all fields except the cause.
@@ -44,7 +64,7 @@ export const isRegistryError = (value: unknown): value is RegistryError =>
  *
  * const json = Schema.encodeSync(RegistryError.schema)(new RegistryError.Refused({ by: "Policy", reason: "too old" }))
  *
- * assert.deepEqual(json, { _tag: "Refused", by: "Policy", reason: "too old" })
+ * assert.deepEqual(json, { _tag: "OciRefused", by: "Policy", reason: "too old" })
  * ```
  */
 export const schema: Schema.Schema<RegistryError, unknown> = errorSchema<RegistryError>(classes, ownFields)
@@ -74,13 +94,13 @@ const transientStatus: ReadonlySet<number | undefined> = new Set([408, 429, 500,
  */
 export const isTransient = (error: RegistryError): boolean => {
   switch (error._tag) {
-    case "TransportError":
-    case "Unavailable":
-    case "TooManyRequests":
+    case "OciTransportError":
+    case "OciUnavailable":
+    case "OciTooManyRequests":
       return true
-    case "UnknownCode":
+    case "OciUnknownCode":
       return transientStatus.has(error.status)
-    case "PartialFailure": {
+    case "OciPartialFailure": {
       const failed = error.outcomes.flatMap((outcome) => outcome.error ?? [])
       return failed.length > 0 && failed.every(isTransient)
     }
@@ -100,15 +120,25 @@ export const isNotFound = (
   error: RegistryError
 ): error is model.BlobUnknown | model.BlobUploadUnknown | model.ManifestUnknown | model.NameUnknown => {
   switch (error._tag) {
-    case "BlobUnknown":
-    case "BlobUploadUnknown":
-    case "ManifestUnknown":
-    case "NameUnknown":
+    case "OciBlobUnknown":
+    case "OciBlobUploadUnknown":
+    case "OciManifestUnknown":
+    case "OciNameUnknown":
       return true
     default:
       return false
   }
 }
+
+/**
+ * Returns the reason of an error: that of the registry, or else the default reason of its class. The message of the error
+ * contains the operation in addition.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const reason = (error: RegistryError): string =>
+  error.reason === undefined || error.reason === "" ? classes[error._tag].fallback : error.reason
 
 /**
  * Returns the same error with other fields. A wrapper uses it to report the names that its caller knows.

@@ -15,7 +15,7 @@ import type { Tag } from "./Tag.js"
  * @since 0.1.0
  * @category spec errors
  */
-export class BlobUnknown extends errorClass("BlobUnknown", "blob unknown to registry") {}
+export class BlobUnknown extends errorClass("OciBlobUnknown", "blob unknown to registry") {}
 
 /**
  * The upload session cannot be continued: `BLOB_UPLOAD_INVALID`.
@@ -23,7 +23,7 @@ export class BlobUnknown extends errorClass("BlobUnknown", "blob unknown to regi
  * @since 0.1.0
  * @category spec errors
  */
-export class BlobUploadInvalid extends errorClass("BlobUploadInvalid", "blob upload invalid") {}
+export class BlobUploadInvalid extends errorClass("OciBlobUploadInvalid", "blob upload invalid") {}
 
 /**
  * The upload session does not exist in this repository, or has ended: `BLOB_UPLOAD_UNKNOWN`.
@@ -31,7 +31,7 @@ export class BlobUploadInvalid extends errorClass("BlobUploadInvalid", "blob upl
  * @since 0.1.0
  * @category spec errors
  */
-export class BlobUploadUnknown extends errorClass("BlobUploadUnknown", "blob upload unknown to registry") {}
+export class BlobUploadUnknown extends errorClass("OciBlobUploadUnknown", "blob upload unknown to registry") {}
 
 /**
  * A digest is malformed, has an unsupported algorithm, or does not match the content: `DIGEST_INVALID`.
@@ -39,7 +39,7 @@ export class BlobUploadUnknown extends errorClass("BlobUploadUnknown", "blob upl
  * @since 0.1.0
  * @category spec errors
  */
-export class DigestInvalid extends errorClass("DigestInvalid", "provided digest did not match uploaded content") {}
+export class DigestInvalid extends errorClass("OciDigestInvalid", "provided digest did not match uploaded content") {}
 
 /**
  * A manifest refers to content that is not in its repository: `MANIFEST_BLOB_UNKNOWN`.
@@ -48,7 +48,7 @@ export class DigestInvalid extends errorClass("DigestInvalid", "provided digest 
  * @category spec errors
  */
 export class ManifestBlobUnknown
-  extends errorClass("ManifestBlobUnknown", "manifest references a manifest or blob unknown to registry")
+  extends errorClass("OciManifestBlobUnknown", "manifest references a manifest or blob unknown to registry")
 {}
 
 /**
@@ -57,7 +57,7 @@ export class ManifestBlobUnknown
  * @since 0.1.0
  * @category spec errors
  */
-export class ManifestInvalid extends errorClass("ManifestInvalid", "manifest invalid") {}
+export class ManifestInvalid extends errorClass("OciManifestInvalid", "manifest invalid") {}
 
 /**
  * The repository has no manifest with this tag or digest: `MANIFEST_UNKNOWN`.
@@ -65,7 +65,7 @@ export class ManifestInvalid extends errorClass("ManifestInvalid", "manifest inv
  * @since 0.1.0
  * @category spec errors
  */
-export class ManifestUnknown extends errorClass("ManifestUnknown", "manifest unknown to registry") {}
+export class ManifestUnknown extends errorClass("OciManifestUnknown", "manifest unknown to registry") {}
 
 /**
  * A repository name is malformed: `NAME_INVALID`.
@@ -73,7 +73,7 @@ export class ManifestUnknown extends errorClass("ManifestUnknown", "manifest unk
  * @since 0.1.0
  * @category spec errors
  */
-export class NameInvalid extends errorClass("NameInvalid", "invalid repository name") {}
+export class NameInvalid extends errorClass("OciNameInvalid", "invalid repository name") {}
 
 /**
  * The repository does not exist: `NAME_UNKNOWN`.
@@ -81,7 +81,7 @@ export class NameInvalid extends errorClass("NameInvalid", "invalid repository n
  * @since 0.1.0
  * @category spec errors
  */
-export class NameUnknown extends errorClass("NameUnknown", "repository name not known to registry") {}
+export class NameUnknown extends errorClass("OciNameUnknown", "repository name not known to registry") {}
 
 /**
  * The content does not have the declared length, or is too large: `SIZE_INVALID`.
@@ -89,8 +89,8 @@ export class NameUnknown extends errorClass("NameUnknown", "repository name not 
  * @since 0.1.0
  * @category spec errors
  */
-export class SizeInvalid extends errorClass<"SizeInvalid", { readonly limit?: number | undefined }>(
-  "SizeInvalid",
+export class SizeInvalid extends errorClass<"OciSizeInvalid", { readonly limit?: number | undefined }>(
+  "OciSizeInvalid",
   "provided length did not match content length"
 ) {}
 
@@ -100,7 +100,7 @@ export class SizeInvalid extends errorClass<"SizeInvalid", { readonly limit?: nu
  * @since 0.1.0
  * @category spec errors
  */
-export class Unauthorized extends errorClass("Unauthorized", "authentication required") {}
+export class Unauthorized extends errorClass("OciUnauthorized", "authentication required") {}
 
 /**
  * The caller is not allowed to do this: `DENIED`.
@@ -108,7 +108,7 @@ export class Unauthorized extends errorClass("Unauthorized", "authentication req
  * @since 0.1.0
  * @category spec errors
  */
-export class Denied extends errorClass("Denied", "requested access to the resource is denied") {}
+export class Denied extends errorClass("OciDenied", "requested access to the resource is denied") {}
 
 /**
  * The registry does not support this operation: `UNSUPPORTED`.
@@ -116,7 +116,7 @@ export class Denied extends errorClass("Denied", "requested access to the resour
  * @since 0.1.0
  * @category spec errors
  */
-export class Unsupported extends errorClass("Unsupported", "the operation is unsupported") {}
+export class Unsupported extends errorClass("OciUnsupported", "the operation is unsupported") {}
 
 /**
  * The caller sent too many requests: `TOOMANYREQUESTS`. `retryAfter` is the time to wait, if the registry sent one.
@@ -124,7 +124,7 @@ export class Unsupported extends errorClass("Unsupported", "the operation is uns
  * @since 0.1.0
  * @category spec errors
  */
-export class TooManyRequests extends errorClass("TooManyRequests", "too many requests") {}
+export class TooManyRequests extends errorClass("OciTooManyRequests", "too many requests") {}
 
 /**
  * The requested range is outside the content, or a chunk does not start at the current end of the upload. The HTTP
@@ -133,9 +133,10 @@ export class TooManyRequests extends errorClass("TooManyRequests", "too many req
  * @since 0.1.0
  * @category common errors
  */
-export class RangeInvalid
-  extends errorClass<"RangeInvalid", { readonly size?: number | undefined }>("RangeInvalid", "invalid content range")
-{}
+export class RangeInvalid extends errorClass<"OciRangeInvalid", { readonly size?: number | undefined }>(
+  "OciRangeInvalid",
+  "invalid content range"
+) {}
 
 /**
  * A tag is malformed.
@@ -143,7 +144,7 @@ export class RangeInvalid
  * @since 0.1.0
  * @category common errors
  */
-export class TagInvalid extends errorClass("TagInvalid", "manifest tag did not match URI") {}
+export class TagInvalid extends errorClass("OciTagInvalid", "manifest tag did not match URI") {}
 
 /**
  * The signature of a manifest is not valid (old registries).
@@ -151,7 +152,7 @@ export class TagInvalid extends errorClass("TagInvalid", "manifest tag did not m
  * @since 0.1.0
  * @category common errors
  */
-export class ManifestUnverified extends errorClass("ManifestUnverified", "manifest failed signature verification") {}
+export class ManifestUnverified extends errorClass("OciManifestUnverified", "manifest failed signature verification") {}
 
 /**
  * The registry is temporarily unavailable.
@@ -159,7 +160,7 @@ export class ManifestUnverified extends errorClass("ManifestUnverified", "manife
  * @since 0.1.0
  * @category common errors
  */
-export class Unavailable extends errorClass("Unavailable", "service unavailable") {}
+export class Unavailable extends errorClass("OciUnavailable", "service unavailable") {}
 
 /**
  * An error code that neither the spec nor common use defines. `code` contains it.
@@ -167,7 +168,9 @@ export class Unavailable extends errorClass("Unavailable", "service unavailable"
  * @since 0.1.0
  * @category common errors
  */
-export class UnknownCode extends errorClass<"UnknownCode", { readonly code: string }>("UnknownCode", "unknown error") {}
+export class UnknownCode
+  extends errorClass<"OciUnknownCode", { readonly code: string }>("OciUnknownCode", "unknown error")
+{}
 
 /**
  * The registry sent no answer: its name does not resolve, the connection was refused or broken, or the request timed
@@ -177,8 +180,8 @@ export class UnknownCode extends errorClass<"UnknownCode", { readonly code: stri
  * @category transport errors
  */
 export class TransportError
-  extends errorClass<"TransportError", { readonly method?: string | undefined; readonly url?: string | undefined }>(
-    "TransportError",
+  extends errorClass<"OciTransportError", { readonly method?: string | undefined; readonly url?: string | undefined }>(
+    "OciTransportError",
     "the registry cannot be reached"
   )
 {}
@@ -190,7 +193,7 @@ export class TransportError
  * @since 0.1.0
  * @category transport errors
  */
-export class ResponseInvalid extends errorClass("ResponseInvalid", "the registry's answer breaks the protocol") {}
+export class ResponseInvalid extends errorClass("OciResponseInvalid", "the registry's answer breaks the protocol") {}
 
 /**
  * The stream that the caller passed as a body failed. `cause` is the failure of the stream.
@@ -198,7 +201,7 @@ export class ResponseInvalid extends errorClass("ResponseInvalid", "the registry
  * @since 0.1.0
  * @category transport errors
  */
-export class BodyFailed extends errorClass("BodyFailed", "the body to send failed") {}
+export class BodyFailed extends errorClass("OciBodyFailed", "the body to send failed") {}
 
 /**
  * The registry names a token server that must not receive the credentials. `realm` is the URL of the token server.
@@ -206,8 +209,8 @@ export class BodyFailed extends errorClass("BodyFailed", "the body to send faile
  * @since 0.1.0
  * @category transport errors
  */
-export class RealmRefused extends errorClass<"RealmRefused", { readonly realm: string }>(
-  "RealmRefused",
+export class RealmRefused extends errorClass<"OciRealmRefused", { readonly realm: string }>(
+  "OciRealmRefused",
   "the registry's token server is not trusted with its credentials"
 ) {}
 
@@ -218,7 +221,7 @@ export class RealmRefused extends errorClass<"RealmRefused", { readonly realm: s
  * @since 0.1.0
  * @category transport errors
  */
-export class CredentialError extends errorClass("CredentialError", "credentials could not be read") {}
+export class CredentialError extends errorClass("OciCredentialError", "credentials could not be read") {}
 
 /**
  * Registries that should agree resolve a tag to different digests. `members` contains the answer of each registry.
@@ -227,12 +230,12 @@ export class CredentialError extends errorClass("CredentialError", "credentials 
  * @category wrapper errors
  */
 export class TagConflict extends errorClass<
-  "TagConflict",
+  "OciTagConflict",
   {
     readonly tag: Tag
     readonly members: ReadonlyArray<{ readonly name: string; readonly digest: Digest.Digest | undefined }>
   }
->("TagConflict", "registries disagree about the tag") {}
+>("OciTagConflict", "registries disagree about the tag") {}
 
 /**
  * A write to several registries succeeded on only some of them. `outcomes` contains the result of each registry.
@@ -241,11 +244,11 @@ export class TagConflict extends errorClass<
  * @category wrapper errors
  */
 export class PartialFailure extends errorClass<
-  "PartialFailure",
+  "OciPartialFailure",
   {
     readonly outcomes: ReadonlyArray<{ readonly name: string; readonly error: RegistryError | undefined }>
   }
->("PartialFailure", "some registries failed") {}
+>("OciPartialFailure", "some registries failed") {}
 
 /**
  * A wrapper refused the operation by a rule of its own. `by` names the wrapper.
@@ -253,7 +256,7 @@ export class PartialFailure extends errorClass<
  * @since 0.1.0
  * @category wrapper errors
  */
-export class Refused extends errorClass<"Refused", { readonly by: string }>("Refused", "refused by a policy") {}
+export class Refused extends errorClass<"OciRefused", { readonly by: string }>("OciRefused", "refused by a policy") {}
 
 /**
  * All errors that a registry, or a wrapper around a registry, can fail with.

@@ -36,7 +36,7 @@ interface Fields {
  * const message = Digest.parse("sha256:abc").pipe(Either.flip, Either.map((error) => error.message))
  * ```
  */
-export class SyntaxInvalid extends Data.TaggedError("SyntaxInvalid")<Fields> {
+export class SyntaxInvalid extends Data.TaggedError("OciSyntaxInvalid")<Fields> {
   constructor(fields: Fields) {
     super({ ...fields, text: printable(fields.text, 80) })
   }

@@ -107,7 +107,7 @@ describe("mapError", () => {
       for (const { answer, isSettled } of both(Exit.fail(unknown))) {
         const mapped = Answer.mapError(answer, resolveBlob, reason)
         expect(Answer.settled(mapped) !== undefined).toBe(isSettled)
-        expect(yield* Effect.flip(mapped)).toMatchObject({ _tag: "BlobUnknown", reason: "mapped" })
+        expect(yield* Effect.flip(mapped)).toMatchObject({ _tag: "OciBlobUnknown", reason: "mapped" })
       }
     }))
 
@@ -124,7 +124,7 @@ describe("mapError", () => {
         const mapped = yield* Answer.mapError(Answer.succeed(content(body)), getBlob, reason)
         expect(mapped.body.source === undefined).toBe(body.source === undefined)
         const error = yield* Effect.flip(Body.forEachChunk(mapped.body, () => {}))
-        expect(error).toMatchObject({ _tag: "TransportError", reason: "mapped" })
+        expect(error).toMatchObject({ _tag: "OciTransportError", reason: "mapped" })
       }).pipe(Effect.scoped)
   )
 

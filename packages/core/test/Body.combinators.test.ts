@@ -118,7 +118,7 @@ const cases: ReadonlyArray<Case> = [
     apply: Body.exactly(limit, () => mapped),
     model: (yielded) => {
       const { failure } = counting(limit)(yielded)
-      return { ...yielded, failure: failure?._tag === "SizeInvalid" ? mapped : failure }
+      return { ...yielded, failure: failure?._tag === "OciSizeInvalid" ? mapped : failure }
     }
   },
   {
@@ -366,7 +366,7 @@ describe("Body.toSource", () => {
       pauses: ["no"],
       cancelAfter: undefined
     })
-    expect(yielded.failure?._tag).toBe("BodyFailed")
+    expect(yielded.failure?._tag).toBe("OciBodyFailed")
   })
 
   it("interrupts the fiber that runs a stream when it is cancelled", async () => {

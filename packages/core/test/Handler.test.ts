@@ -71,7 +71,7 @@ describe("Handler.wrap", () => {
       }
       const wrapped = Handler.wrap(next, { ...others, ...Handler.forward("DeleteBlob") })
       expect(yield* Effect.flip(wrapped(deleteBlob))).toMatchObject({ by: "next" })
-      expect(yield* Effect.flip(wrapped(deleteTag))).toMatchObject({ _tag: "Unsupported" })
+      expect(yield* Effect.flip(wrapped(deleteTag))).toMatchObject({ _tag: "OciUnsupported" })
       expect(passed).toStrictEqual([deleteBlob])
     }))
 
@@ -97,7 +97,8 @@ describe("Handler.override", () => {
   it.effect("a row can call the next handler", () =>
     Effect.gen(function*() {
       const handler = Handler.override(next, {
-        DeleteBlob: (operation) => Effect.catchTag(next(operation), "Unsupported", () => Effect.succeed(Operation.done))
+        DeleteBlob: (operation) =>
+          Effect.catchTag(next(operation), "OciUnsupported", () => Effect.succeed(Operation.done))
       })
       expect(yield* handler(deleteBlob)).toBe(Operation.done)
     }))

@@ -124,7 +124,7 @@ describe("an error of a registry", () => {
   const program = registry.resolveManifest(repository, tag)
 
   test("is removed from the error type when its tag is handled", () => {
-    const handled = Effect.catchTag(program, "ManifestUnknown", () => Effect.succeed("absent" as const))
+    const handled = Effect.catchTag(program, "OciManifestUnknown", () => Effect.succeed("absent" as const))
     expect<Effect.Effect.Error<typeof handled>>().type.toBe<Exclude<Failure, RegistryError.ManifestUnknown>>()
     expect<Effect.Effect.Success<typeof handled>>().type.toBe<Descriptor.Descriptor | "absent">()
   })
@@ -132,8 +132,8 @@ describe("an error of a registry", () => {
   test("is one of several handled tags", () => {
     const handled = program.pipe(
       Effect.catchTags({
-        ManifestUnknown: (error) => Effect.succeed(error),
-        NameUnknown: (error) => Effect.succeed(error)
+        OciManifestUnknown: (error) => Effect.succeed(error),
+        OciNameUnknown: (error) => Effect.succeed(error)
       })
     )
     expect<Effect.Effect.Success<typeof handled>>().type.toBe<
@@ -142,9 +142,9 @@ describe("an error of a registry", () => {
   })
 
   test("cannot be handled by an unknown tag", () => {
-    const handle = Effect.catchTag<Failure, ["BlobUnknown"], string, never, never>
+    const handle = Effect.catchTag<Failure, ["OciBlobUnknown"], string, never, never>
     expect<"NoSuchError">().type.not.toBeAssignableTo<Failure["_tag"]>()
-    expect(handle).type.toBeCallableWith("BlobUnknown", () => Effect.succeed(""))
+    expect(handle).type.toBeCallableWith("OciBlobUnknown", () => Effect.succeed(""))
     expect(handle).type.not.toBeCallableWith("NoSuchError", () => Effect.succeed(""))
   })
 

@@ -17,81 +17,81 @@ const errors: {
     readonly kind?: "transient" | "not found"
   }
 } = {
-  BlobUnknown: {
+  OciBlobUnknown: {
     error: new RegistryError.BlobUnknown({}),
     message: "blob unknown to registry",
     kind: "not found"
   },
-  BlobUploadInvalid: { error: new RegistryError.BlobUploadInvalid({}), message: "blob upload invalid" },
-  BlobUploadUnknown: {
+  OciBlobUploadInvalid: { error: new RegistryError.BlobUploadInvalid({}), message: "blob upload invalid" },
+  OciBlobUploadUnknown: {
     error: new RegistryError.BlobUploadUnknown({}),
     message: "blob upload unknown to registry",
     kind: "not found"
   },
-  DigestInvalid: {
+  OciDigestInvalid: {
     error: new RegistryError.DigestInvalid({}),
     message: "provided digest did not match uploaded content"
   },
-  ManifestBlobUnknown: {
+  OciManifestBlobUnknown: {
     error: new RegistryError.ManifestBlobUnknown({}),
     message: "manifest references a manifest or blob unknown to registry"
   },
-  ManifestInvalid: { error: new RegistryError.ManifestInvalid({}), message: "manifest invalid" },
-  ManifestUnknown: {
+  OciManifestInvalid: { error: new RegistryError.ManifestInvalid({}), message: "manifest invalid" },
+  OciManifestUnknown: {
     error: new RegistryError.ManifestUnknown({}),
     message: "manifest unknown to registry",
     kind: "not found"
   },
-  NameInvalid: { error: new RegistryError.NameInvalid({}), message: "invalid repository name" },
-  NameUnknown: {
+  OciNameInvalid: { error: new RegistryError.NameInvalid({}), message: "invalid repository name" },
+  OciNameUnknown: {
     error: new RegistryError.NameUnknown({}),
     message: "repository name not known to registry",
     kind: "not found"
   },
-  SizeInvalid: {
+  OciSizeInvalid: {
     error: new RegistryError.SizeInvalid({ limit: 10 }),
     message: "provided length did not match content length"
   },
-  Unauthorized: { error: new RegistryError.Unauthorized({}), message: "authentication required" },
-  Denied: { error: new RegistryError.Denied({}), message: "requested access to the resource is denied" },
-  Unsupported: { error: new RegistryError.Unsupported({}), message: "the operation is unsupported" },
-  TooManyRequests: {
+  OciUnauthorized: { error: new RegistryError.Unauthorized({}), message: "authentication required" },
+  OciDenied: { error: new RegistryError.Denied({}), message: "requested access to the resource is denied" },
+  OciUnsupported: { error: new RegistryError.Unsupported({}), message: "the operation is unsupported" },
+  OciTooManyRequests: {
     error: new RegistryError.TooManyRequests({ retryAfter: 1000 }),
     message: "too many requests",
     kind: "transient"
   },
-  RangeInvalid: { error: new RegistryError.RangeInvalid({ size: 10 }), message: "invalid content range" },
-  TagInvalid: { error: new RegistryError.TagInvalid({}), message: "manifest tag did not match URI" },
-  ManifestUnverified: {
+  OciRangeInvalid: { error: new RegistryError.RangeInvalid({ size: 10 }), message: "invalid content range" },
+  OciTagInvalid: { error: new RegistryError.TagInvalid({}), message: "manifest tag did not match URI" },
+  OciManifestUnverified: {
     error: new RegistryError.ManifestUnverified({}),
     message: "manifest failed signature verification"
   },
-  Unavailable: { error: new RegistryError.Unavailable({}), message: "service unavailable", kind: "transient" },
-  UnknownCode: { error: new RegistryError.UnknownCode({ code: "ODD" }), message: "unknown error" },
-  TransportError: {
+  OciUnavailable: { error: new RegistryError.Unavailable({}), message: "service unavailable", kind: "transient" },
+  OciUnknownCode: { error: new RegistryError.UnknownCode({ code: "ODD" }), message: "unknown error" },
+  OciTransportError: {
     error: new RegistryError.TransportError({ method: "GET", url: "https://registry.example/v2/" }),
     message: "the registry cannot be reached",
     kind: "transient"
   },
-  ResponseInvalid: {
+  OciResponseInvalid: {
     error: new RegistryError.ResponseInvalid({}),
     message: "the registry's answer breaks the protocol"
   },
-  BodyFailed: { error: new RegistryError.BodyFailed({}), message: "the body to send failed" },
-  RealmRefused: {
+  OciBodyFailed: { error: new RegistryError.BodyFailed({}), message: "the body to send failed" },
+  OciRealmRefused: {
     error: new RegistryError.RealmRefused({ realm: "https://token.example/" }),
     message: "the registry's token server is not trusted with its credentials"
   },
-  CredentialError: { error: new RegistryError.CredentialError({}), message: "credentials could not be read" },
-  TagConflict: {
+  OciCredentialError: { error: new RegistryError.CredentialError({}), message: "credentials could not be read" },
+  OciTagConflict: {
     error: new RegistryError.TagConflict({ tag: Tag.make("v1"), members: [{ name: "a", digest }] }),
     message: "registries disagree about the tag"
   },
-  PartialFailure: {
+  OciPartialFailure: {
     error: new RegistryError.PartialFailure({ outcomes: [{ name: "a", error: undefined }] }),
     message: "some registries failed"
   },
-  Refused: { error: new RegistryError.Refused({ by: "policy" }), message: "refused by a policy" }
+  OciRefused: { error: new RegistryError.Refused({ by: "policy" }), message: "refused by a policy" }
 }
 
 const rows = Object.entries(errors).map(([tag, { error, kind, message }]) => ({ tag, error, kind, message }))
@@ -165,7 +165,7 @@ describe("the message of an error", () => {
     }
   ])("with $name", ({ fields, message }) => {
     expect(new RegistryError.BlobUnknown(fields).message).toBe(message)
-    expect(String(new RegistryError.BlobUnknown(fields))).toBe(`BlobUnknown: ${message}`)
+    expect(String(new RegistryError.BlobUnknown(fields))).toBe(`OciBlobUnknown: ${message}`)
   })
 
   it.each([
@@ -213,20 +213,20 @@ describe("an error in logs and JSON", () => {
     { name: "as an exit", written: JSON.stringify(Exit.fail(error)) },
     { name: "with other fields", written: JSON.stringify(RegistryError.withFields(error, { status: 500 })) }
   ])("$name holds nothing of its cause", ({ written }) => {
-    expect(written).toContain("TransportError")
+    expect(written).toContain("OciTransportError")
     expect(written).not.toContain("CANARY")
   })
 
   it("never contains a cause in JSON", () => {
     expect(JSON.parse(JSON.stringify(new RegistryError.BodyFailed({ cause: 0 })))).toEqual({
-      _tag: "BodyFailed",
+      _tag: "OciBodyFailed",
       message: "the body to send failed"
     })
   })
 
   it("contains its tag and all of its fields in JSON", () => {
     expect(JSON.parse(JSON.stringify(error))).toEqual({
-      _tag: "TransportError",
+      _tag: "OciTransportError",
       message: `GetBlob team/app@${digest}: the registry cannot be reached`,
       operation: "GetBlob",
       repository: "team/app",
@@ -241,8 +241,8 @@ describe("an error in logs and JSON", () => {
 describe("RegistryError.isRegistryError", () => {
   it.each([
     { name: "nothing", value: undefined },
-    { name: "an error", value: new Error("BlobUnknown") },
-    { name: "a look-alike", value: { _tag: "BlobUnknown" } },
+    { name: "an error", value: new Error("OciBlobUnknown") },
+    { name: "a look-alike", value: { _tag: "OciBlobUnknown" } },
     { name: "a tag that every object has", value: { _tag: "constructor" } },
     { name: "a tag that is not text", value: { _tag: 1 } },
     { name: "another tagged error", value: new SyntaxInvalid({ expected: "tag", text: "", reason: "" }) }
@@ -275,16 +275,16 @@ describe("RegistryError.isTransient", () => {
 describe("RegistryError.fromSyntax", () => {
   it.each(
     [
-      { expected: "tag", tag: "TagInvalid" },
-      { expected: "tag glob", tag: "TagInvalid" },
-      { expected: "digest", tag: "DigestInvalid" },
-      { expected: "repository name", tag: "NameInvalid" },
-      { expected: "repository prefix", tag: "NameInvalid" },
-      { expected: "reference", tag: "NameInvalid" },
-      { expected: "registry", tag: "NameInvalid" },
-      { expected: "descriptor", tag: "ManifestInvalid" },
-      { expected: "manifest", tag: "ManifestInvalid" },
-      { expected: "media type", tag: "ManifestInvalid" }
+      { expected: "tag", tag: "OciTagInvalid" },
+      { expected: "tag glob", tag: "OciTagInvalid" },
+      { expected: "digest", tag: "OciDigestInvalid" },
+      { expected: "repository name", tag: "OciNameInvalid" },
+      { expected: "repository prefix", tag: "OciNameInvalid" },
+      { expected: "reference", tag: "OciNameInvalid" },
+      { expected: "registry", tag: "OciNameInvalid" },
+      { expected: "descriptor", tag: "OciManifestInvalid" },
+      { expected: "manifest", tag: "OciManifestInvalid" },
+      { expected: "media type", tag: "OciManifestInvalid" }
     ] as const
   )("of a $expected is $tag", ({ expected, tag }) => {
     const error = RegistryError.fromSyntax(
@@ -335,8 +335,8 @@ describe("schema", () => {
 
   it("refuses values that are not errors", () => {
     for (
-      const json of [null, {}, { _tag: "Odd" }, { _tag: "Refused" }, {
-        _tag: "TagConflict",
+      const json of [null, {}, { _tag: "Odd" }, { _tag: "OciRefused" }, {
+        _tag: "OciTagConflict",
         tag: "no tag",
         members: []
       }]

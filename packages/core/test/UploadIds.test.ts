@@ -203,7 +203,7 @@ describe("middleware", () => {
         ]
         for (const operation of operations) {
           const error = yield* Effect.flip(handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>)
-          expect(error).toMatchObject({ _tag: "BlobUploadUnknown", operation: operation._tag, repository })
+          expect(error).toMatchObject({ _tag: "OciBlobUploadUnknown", operation: operation._tag, repository })
           expect(error.message).not.toContain("start")
         }
       }

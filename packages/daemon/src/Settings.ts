@@ -22,7 +22,7 @@ import { parse } from "smol-toml"
  * @since 0.1.0
  * @category errors
  */
-export class SettingsInvalid extends Data.TaggedError("SettingsInvalid")<{ readonly message: string }> {}
+export class SettingsInvalid extends Data.TaggedError("OciSettingsInvalid")<{ readonly message: string }> {}
 
 /**
  * A setting: parses the value of a key.

@@ -37,7 +37,7 @@ export interface Summary {
  * @since 0.1.0
  * @category errors
  */
-export class TargetExists extends Data.TaggedError("TargetExists")<{ readonly target: string }> {
+export class TargetExists extends Data.TaggedError("OciTargetExists")<{ readonly target: string }> {
   override get message() {
     return `cannot copy the registry to ${this.target}: it exists already; name a new directory`
   }

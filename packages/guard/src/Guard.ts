@@ -156,7 +156,7 @@ export const make = (options: Options): Guard => {
         if (users === undefined) return unauthorized("this registry does not accept user names and passwords")
         const { password, username } = credentials
         return Answer.matchEffect(users.check({ username, password, address: addressOf(request) }), {
-          onFailure: (error) => error._tag === "Unauthorized" ? unauthorized(error.reason) : refuse(error),
+          onFailure: (error) => error._tag === "OciUnauthorized" ? unauthorized(error.reason) : refuse(error),
           onSuccess: ({ identity }) => byPolicy(identity, () => refuse(denied(identity, required)))
         })
       }

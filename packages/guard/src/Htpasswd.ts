@@ -32,7 +32,7 @@ import type { Account, Users } from "./Users.js"
  * @since 0.1.0
  * @category errors
  */
-export class HtpasswdInvalid extends Data.TaggedError("HtpasswdInvalid")<{
+export class HtpasswdInvalid extends Data.TaggedError("OciHtpasswdInvalid")<{
   readonly file: string
   readonly line: number | undefined
   readonly reason: string

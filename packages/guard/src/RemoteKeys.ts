@@ -79,7 +79,7 @@ const readFrom = (url: string, client: HttpClient.HttpClient) => {
     Effect.scoped,
     Effect.timeout("10 seconds"),
     Effect.mapError(({ _tag }) =>
-      failed(_tag === "SizeInvalid" ? `there are more than ${maxBytes} bytes` : "they cannot be read")
+      failed(_tag === "OciSizeInvalid" ? `there are more than ${maxBytes} bytes` : "they cannot be read")
     ),
     Effect.flatMap((bytes) =>
       Effect.mapError(

@@ -60,7 +60,7 @@ export interface SigningKey extends VerificationKey {
  * @since 0.1.0
  * @category errors
  */
-export class KeyInvalid extends Data.TaggedError("KeyInvalid")<{ readonly reason: string }> {
+export class KeyInvalid extends Data.TaggedError("OciKeyInvalid")<{ readonly reason: string }> {
   override get message(): string {
     return this.reason
   }

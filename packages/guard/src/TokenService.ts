@@ -106,7 +106,7 @@ const encodeFailure = (failure: Failure, method: string): Wire.Response => {
   }
   const response = ErrorBody.encode(failure)
   const headers: Wire.Headers = { ...response.headers, "cache-control": "no-store" }
-  if (failure._tag !== "Unauthorized") return { ...response, headers }
+  if (failure._tag !== "OciUnauthorized") return { ...response, headers }
   return method === "POST"
     ? json(400, { error: "invalid_grant", error_description: failure.reason })
     : { ...response, headers: { ...headers, "www-authenticate": `Basic realm="token"` } }

@@ -52,7 +52,7 @@ export interface Verified {
  * @since 0.1.0
  * @category errors
  */
-export class TokenInvalid extends Data.TaggedError("TokenInvalid")<{ readonly reason: string }> {
+export class TokenInvalid extends Data.TaggedError("OciTokenInvalid")<{ readonly reason: string }> {
   override get message(): string {
     return this.reason
   }

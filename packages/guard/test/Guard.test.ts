@@ -84,7 +84,7 @@ describe("Guard.make, for a caller without credentials", () => {
   it("answers with a challenge that names the realm and the scope", () => {
     expect(refusal(Guard.make({ tokens }), pull)).toEqual({
       status: 401,
-      error: "Unauthorized",
+      error: "OciUnauthorized",
       challenge: `Bearer realm="https://auth.example/token",service="registry.example",scope="repository:team/app:pull"`
     })
   })
@@ -100,7 +100,7 @@ describe("Guard.make, for a caller without credentials", () => {
     const policy = granting("repository:team/app:pull")
     expect(refusal(Guard.make({ users, policy }), new Request.Ping())).toEqual({
       status: 401,
-      error: "Unauthorized",
+      error: "OciUnauthorized",
       challenge: `Basic realm="registry"`
     })
     expect(refusal(Guard.make({ tokens, policy }), new Request.Ping()).challenge).toBe(
@@ -113,7 +113,7 @@ describe("Guard.make, for a caller without credentials", () => {
     const guard = Guard.make({ policy: granting("repository:team/app:pull") })
     expect(Either.isRight(runGuard(guard, new Request.Ping()))).toBe(true)
     expect(Either.isRight(runGuard(guard, pull))).toBe(true)
-    expect(refusal(guard, rows.PushBlob.operation)).toEqual({ status: 403, error: "Denied", challenge: undefined })
+    expect(refusal(guard, rows.PushBlob.operation)).toEqual({ status: 403, error: "OciDenied", challenge: undefined })
   })
 
   it("treats an empty name with an empty password as anonymous, as skopeo sends it", () => {
@@ -139,7 +139,7 @@ describe("Guard.make, for a caller with credentials", () => {
     for (const operation of [new Request.Ping(), push]) {
       expect(refusal(guard, operation, basic("alice", "wrong"))).toEqual({
         status: 401,
-        error: "Unauthorized",
+        error: "OciUnauthorized",
         challenge: `Basic realm="registry"`
       })
     }
@@ -148,7 +148,7 @@ describe("Guard.make, for a caller with credentials", () => {
   it("answers a wrong token with error=\"invalid_token\"", () => {
     expect(refusal(Guard.make({ tokens }), push, { authorization: "Bearer wrong" })).toEqual({
       status: 401,
-      error: "Unauthorized",
+      error: "OciUnauthorized",
       challenge: `Bearer realm="https://auth.example/token",service="registry.example",` +
         `scope="repository:team/app:pull,push",error="invalid_token"`
     })
@@ -157,7 +157,7 @@ describe("Guard.make, for a caller with credentials", () => {
   it("answers a token that grants too little with error=\"insufficient_scope\"", () => {
     expect(refusal(Guard.make({ tokens }), push, { authorization: "bearer repository:team/app:pull" })).toEqual({
       status: 401,
-      error: "Unauthorized",
+      error: "OciUnauthorized",
       challenge: `Bearer realm="https://auth.example/token",service="registry.example",` +
         `scope="repository:team/app:pull,push",error="insufficient_scope"`
     })
@@ -165,7 +165,7 @@ describe("Guard.make, for a caller with credentials", () => {
 
   it("denies an operation that the user may not do, whether the content exists or not", () => {
     const guard = Guard.make({ users, policy: granting("") })
-    expect(refusal(guard, push, basic("alice"))).toEqual({ status: 403, error: "Denied", challenge: undefined })
+    expect(refusal(guard, push, basic("alice"))).toEqual({ status: 403, error: "OciDenied", challenge: undefined })
   })
 
   it("admits with a token what anonymous callers may do", () => {

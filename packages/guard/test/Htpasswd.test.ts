@@ -139,7 +139,7 @@ describe("Htpasswd.make", () => {
       const { check } = yield* start(`alice:${hashOf("secret", 5)}`)
       const wrong = yield* Effect.flip(check("alice", "CANARY"))
       const unknown = yield* Effect.flip(check("unknown", "CANARY"))
-      expect(wrong._tag).toBe("Unauthorized")
+      expect(wrong._tag).toBe("OciUnauthorized")
       expect(unknown).toEqual(wrong)
       expect(JSON.stringify(wrong)).not.toMatch(/CANARY|alice/)
       expect(compare.mock.calls.map(([password, hash]) => [password, bcrypt.getRounds(hash)])).toEqual([
@@ -163,9 +163,9 @@ describe("Htpasswd.make", () => {
   it.scoped.each(
     [
       ["72 bytes", long, long, "alice"],
-      ["72 bytes and one more", long, `${long}x`, "Unauthorized"],
-      ["more than 72 bytes, exactly as the password was set", `${long}x`, `${long}x`, "Unauthorized"],
-      ["the password repeated after a NUL", "ab", "ab\0ab", "Unauthorized"]
+      ["72 bytes and one more", long, `${long}x`, "OciUnauthorized"],
+      ["more than 72 bytes, exactly as the password was set", `${long}x`, `${long}x`, "OciUnauthorized"],
+      ["the password repeated after a NUL", "ab", "ab\0ab", "OciUnauthorized"]
     ] as const
   )(
     "accepts a password only if bcrypt distinguishes it from all others: %s",
@@ -201,7 +201,7 @@ describe("Htpasswd.make", () => {
       for (const address of ["1", "2", "3"]) yield* Effect.flip(check("alice", "wrong", address))
       compare.mockClear()
       expect(yield* Effect.flip(check("alice", "secret", "4"))).toMatchObject({
-        _tag: "TooManyRequests",
+        _tag: "OciTooManyRequests",
         retryAfter: 10_000
       })
       expect(compare).not.toHaveBeenCalled()
@@ -215,14 +215,14 @@ describe("Htpasswd.make", () => {
       const { check } = yield* start(alice, { maxFailures: 2 })
       const outcomes = []
       for (let i = 0; i < 3; i++) outcomes.push((yield* Effect.flip(check("unknown", "x")))._tag)
-      expect(outcomes).toEqual(["Unauthorized", "Unauthorized", "TooManyRequests"])
+      expect(outcomes).toEqual(["OciUnauthorized", "OciUnauthorized", "OciTooManyRequests"])
     }))
 
   it.scoped("refuses an address that tries many users", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailuresPerAddress: 3 })
       for (const name of ["a", "b", "c"]) yield* Effect.flip(check(name, "x", "192.0.2.1"))
-      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.1")))._tag).toBe("TooManyRequests")
+      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.1")))._tag).toBe("OciTooManyRequests")
       expect((yield* check("alice", "secret", "192.0.2.2")).identity.name).toBe("alice")
     }))
 
@@ -232,11 +232,11 @@ describe("Htpasswd.make", () => {
       yield* check("alice", "secret", "192.0.2.1")
       yield* Effect.flip(check("alice", "x", "192.0.2.2"))
       yield* Effect.flip(check("alice", "x", "192.0.2.2"))
-      expect((yield* Effect.flip(check("alice", "x", "192.0.2.1")))._tag).toBe("TooManyRequests")
+      expect((yield* Effect.flip(check("alice", "x", "192.0.2.1")))._tag).toBe("OciTooManyRequests")
       expect((yield* check("alice", "secret", "192.0.2.1")).identity.name).toBe("alice")
       // Otherwise the response would reveal to the attacker that a guess is right.
-      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.2")))._tag).toBe("TooManyRequests")
-      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("TooManyRequests")
+      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.2")))._tag).toBe("OciTooManyRequests")
+      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("OciTooManyRequests")
     }))
 
   it.scoped("allows no more guesses from an address with a remembered password than from others", () =>
@@ -244,7 +244,7 @@ describe("Htpasswd.make", () => {
       const { check } = yield* start(alice, { maxFailures: 2, maxFailuresPerAddress: 6 })
       yield* check("alice", "secret", "192.0.2.1")
       for (let i = 0; i < 6; i++) yield* Effect.flip(check("alice", `guess${i}`, "192.0.2.1"))
-      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.1")))._tag).toBe("TooManyRequests")
+      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.1")))._tag).toBe("OciTooManyRequests")
     }))
 
   it.scoped("keeps the counted guesses of a user, however many other attempts are refused", () =>
@@ -260,11 +260,11 @@ describe("Htpasswd.make", () => {
       )
       yield* Effect.yieldNow()
       for (let i = 64; i < 11_000; i++) {
-        expect((yield* Effect.flip(check(name(i), "x")))._tag).toBe("Unavailable")
+        expect((yield* Effect.flip(check(name(i), "x")))._tag).toBe("OciUnavailable")
       }
       yield* Fiber.interruptAll(all)
       compare.mockImplementation(original)
-      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("TooManyRequests")
+      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("OciTooManyRequests")
     }))
 
   it.scoped.each([
@@ -275,7 +275,7 @@ describe("Htpasswd.make", () => {
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailuresPerAddress: 1 })
       yield* Effect.flip(check("a", "x", one))
-      expect((yield* Effect.flip(check("b", "x", other)))._tag).toBe("TooManyRequests")
+      expect((yield* Effect.flip(check("b", "x", other)))._tag).toBe("OciTooManyRequests")
     }))
 
   it.scoped.each([
@@ -287,7 +287,7 @@ describe("Htpasswd.make", () => {
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailuresPerAddress: 1 })
       yield* Effect.flip(check("a", "x", one))
-      expect((yield* Effect.flip(check("b", "x", other)))._tag).toBe("Unauthorized")
+      expect((yield* Effect.flip(check("b", "x", other)))._tag).toBe("OciUnauthorized")
     }))
 
   it.scoped("does not count right passwords against any limit", () =>
@@ -308,7 +308,7 @@ describe("Htpasswd.make", () => {
         (password) => Effect.flip(check("alice", password)),
         { concurrency: "unbounded" }
       )
-      expect(outcomes.filter(({ _tag }) => _tag === "TooManyRequests")).toHaveLength(35)
+      expect(outcomes.filter(({ _tag }) => _tag === "OciTooManyRequests")).toHaveLength(35)
       expect(compare).toHaveBeenCalledTimes(5)
     }))
 
@@ -337,8 +337,8 @@ describe("Htpasswd.make", () => {
       yield* Effect.yieldNow()
       release()
       const tags = (yield* Fiber.join(fiber)).map(({ _tag }) => _tag)
-      expect(tags.filter((tag) => tag === "Unavailable")).toHaveLength(16)
-      expect(tags.filter((tag) => tag === "Unauthorized")).toHaveLength(64)
+      expect(tags.filter((tag) => tag === "OciUnavailable")).toHaveLength(16)
+      expect(tags.filter((tag) => tag === "OciUnauthorized")).toHaveLength(64)
       expect(maxRunning).toBe(2)
       compare.mockImplementation(original)
     }))
@@ -406,7 +406,7 @@ describe("Htpasswd.make", () => {
       )
       restore()
       expect((yield* right).identity.name).toBe("alice")
-      expect(tags.filter((tag) => tag === "Unavailable")).toHaveLength(7)
+      expect(tags.filter((tag) => tag === "OciUnavailable")).toHaveLength(7)
     }))
 
   it.scoped("reserves places for addresses that sent a right password, while many others guess", () =>
@@ -419,7 +419,7 @@ describe("Htpasswd.make", () => {
         (i) => Effect.fork(Effect.flip(check(`user${i}`, "x", `192.0.2.${i}`)))
       )
       yield* Effect.yieldNow()
-      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.100")))._tag).toBe("Unavailable")
+      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.100")))._tag).toBe("OciUnavailable")
       const right = yield* Effect.fork(check("alice", "secret", "192.0.2.200"))
       yield* Effect.yieldNow()
       for (let i = 0; i < 64; i++) yield* releaseNext
@@ -435,13 +435,13 @@ describe("Htpasswd.make", () => {
       expect(yield* users.find("alice")).toBe(before)
       file.text = `alice:${hashOf("new")}\nbob:${hashOf("other")}`
       yield* TestClock.adjust("2 seconds")
-      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("Unauthorized")
+      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("OciUnauthorized")
       const after = yield* check("alice", "new")
       expect(after.version).not.toBe(before.version)
       expect((yield* check("bob", "other")).identity.name).toBe("bob")
       file.text = "# no users"
       yield* TestClock.adjust("2 seconds")
-      expect((yield* Effect.flip(check("alice", "new")))._tag).toBe("Unauthorized")
+      expect((yield* Effect.flip(check("alice", "new")))._tag).toBe("OciUnauthorized")
       expect(yield* users.find("alice")).toBeUndefined()
     }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
 

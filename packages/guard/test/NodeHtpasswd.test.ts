@@ -71,7 +71,7 @@ describe("NodeHtpasswd.make", () => {
       yield* Fiber.interrupt(timer)
       expect(ticks).toBeGreaterThan(2)
       expect((yield* check("bob", "other")).identity.name).toBe("bob")
-      expect((yield* Effect.flip(check("alice", "other")))._tag).toBe("Unauthorized")
+      expect((yield* Effect.flip(check("alice", "other")))._tag).toBe("OciUnauthorized")
     })))
 
   it.scopedLive("ends its threads with the scope, and completes running comparisons", () =>

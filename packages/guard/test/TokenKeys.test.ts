@@ -100,10 +100,10 @@ describe("TokenKeys, for a key that cannot be used", () => {
 
   it.effect("fails for it as a public key, and in a key set", () =>
     Effect.gen(function*() {
-      expect((yield* Effect.flip(TokenKeys.fromPublicPem(pem(short.publicKey, "spki"))))._tag).toBe("KeyInvalid")
+      expect((yield* Effect.flip(TokenKeys.fromPublicPem(pem(short.publicKey, "spki"))))._tag).toBe("OciKeyInvalid")
       expect((yield* Effect.flip(TokenKeys.fromPublicPem("CANARY"))).message).not.toContain("CANARY")
       const weak = short.publicKey.export({ format: "jwk" })
-      expect((yield* Effect.flip(TokenKeys.fromJwks({ keys: [{ ...weak }] })))._tag).toBe("KeyInvalid")
+      expect((yield* Effect.flip(TokenKeys.fromJwks({ keys: [{ ...weak }] })))._tag).toBe("OciKeyInvalid")
     }))
 
   it.effect("ignores keys of other kinds or for other uses in a key set", () =>

@@ -106,7 +106,7 @@ export interface Summary {
  * @since 0.1.0
  * @category errors
  */
-export class LawBroken extends Data.TaggedError("LawBroken")<{
+export class LawBroken extends Data.TaggedError("OciLawBroken")<{
   readonly law: string
   readonly seed: number
   /** The number of operations in the test. */

@@ -73,7 +73,7 @@ describe("a fault", () => {
   it.effect("Lose performs the operation and loses its answer", () =>
     Effect.gen(function*() {
       const { handle, registry } = yield* failing(Faulty.operation(1, { _tag: "Lose", failure: Faulty.status(502) }))
-      expect(yield* Effect.flip(handle(push))).toMatchObject({ _tag: "UnknownCode", status: 502 })
+      expect(yield* Effect.flip(handle(push))).toMatchObject({ _tag: "OciUnknownCode", status: 502 })
       expect(yield* registry.resolveManifest(repository, tag)).toMatchObject({ size: 40 })
     }).pipe(memory))
 
@@ -120,10 +120,10 @@ describe("a fault", () => {
   )
 
   it.effect.each([
-    { name: "reset", failure: undefined, tag: "TransportError" },
-    { name: "tooManyRequests", failure: Faulty.tooManyRequests(1000), tag: "TooManyRequests" },
-    { name: "unavailable", failure: Faulty.unavailable(1000), tag: "Unavailable" },
-    { name: "status", failure: Faulty.status(500), tag: "UnknownCode" }
+    { name: "reset", failure: undefined, tag: "OciTransportError" },
+    { name: "tooManyRequests", failure: Faulty.tooManyRequests(1000), tag: "OciTooManyRequests" },
+    { name: "unavailable", failure: Faulty.unavailable(1000), tag: "OciUnavailable" },
+    { name: "status", failure: Faulty.status(500), tag: "OciUnknownCode" }
   ])("$name is a transient error with the fields of the operation", ({ failure, tag }) =>
     Effect.gen(function*() {
       const fault: Faulty.Fault = failure === undefined ? { _tag: "Fail" } : { _tag: "Fail", failure }
@@ -195,7 +195,7 @@ describe("Cut", () => {
           const faulty = Faulty.make(Faulty.operation(1, { _tag: "Cut", after }))
           // The registry accepts the truncated body, but its answer is lost.
           expect(yield* Effect.flip(faulty.middleware(watching)(pushBlob(body())))).toMatchObject({
-            _tag: "TransportError"
+            _tag: "OciTransportError"
           })
           expect(Uint8Array.from(seen)).toEqual(content.subarray(0, after))
         }

@@ -135,7 +135,7 @@ describe("equations", () => {
       const broken = yield* Effect.flip(Laws.same(filter("team/"), Laws.nothing, short))
       expect(broken.message).toContain("the same: Filter(team/) is Middleware.identity (seed 20261121)")
       expect(broken.operations).toBeLessThan(3)
-      expect((yield* Effect.flip(Laws.commutes(sub("a"), filter("a/"), short)))._tag).toBe("LawBroken")
+      expect((yield* Effect.flip(Laws.commutes(sub("a"), filter("a/"), short)))._tag).toBe("OciLawBroken")
     }))
 })
 
@@ -158,11 +158,15 @@ describe("a client refuses wrong content before the wrappers behind it refuse th
   const manifestAt = (index: number) =>
     new Operation.PushManifest({ repository: app!, ...SampleWorld.manifests[index]!, tags: [] })
   const operations = [
-    { name: "a blob", operation: pushOf(hello!, Digest.fromBytes(hello!)), error: "Unsupported" },
-    { name: "a blob with a wrong digest", operation: pushOf(hello!, Digest.fromBytes(large!)), error: "DigestInvalid" },
-    { name: "a manifest", operation: manifestAt(0), error: "Unsupported" },
-    { name: "an ambiguous manifest", operation: manifestAt(6), error: "ManifestInvalid" },
-    { name: "a manifest that is not JSON", operation: manifestAt(7), error: "Unsupported" }
+    { name: "a blob", operation: pushOf(hello!, Digest.fromBytes(hello!)), error: "OciUnsupported" },
+    {
+      name: "a blob with a wrong digest",
+      operation: pushOf(hello!, Digest.fromBytes(large!)),
+      error: "OciDigestInvalid"
+    },
+    { name: "a manifest", operation: manifestAt(0), error: "OciUnsupported" },
+    { name: "an ambiguous manifest", operation: manifestAt(6), error: "OciManifestInvalid" },
+    { name: "a manifest that is not JSON", operation: manifestAt(7), error: "OciUnsupported" }
   ]
   it.live.each(operations)("$name: $error", ({ error, operation }) =>
     Effect.gen(function*() {
@@ -173,7 +177,7 @@ describe("a client refuses wrong content before the wrappers behind it refuse th
           ({ response }) => response.error
         )
       expect(yield* errorOf([ReadOnly.middleware(), Laws.hop])).toBe(error)
-      expect(yield* errorOf([Laws.hop, ReadOnly.middleware()])).toBe("Unsupported")
+      expect(yield* errorOf([Laws.hop, ReadOnly.middleware()])).toBe("OciUnsupported")
     }).pipe(Effect.scoped))
 
   it.live("and the model of a client does too", () =>

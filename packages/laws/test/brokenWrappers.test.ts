@@ -254,7 +254,7 @@ const broken: ReadonlyArray<{
         const digest = operation.digest ?? core.Digest.fromBytes(operation.bytes)
         return Effect.catchTag(
           next(operation),
-          "ManifestInvalid",
+          "OciManifestInvalid",
           (error) =>
             Effect.matchEffect(next(new Operation.DeleteManifest({ repository: operation.repository, digest })), {
               onFailure: () => Exit.fail(error),
@@ -309,7 +309,7 @@ const broken: ReadonlyArray<{
       unionBut({ tags: "agree" }, () => ({})),
       (union) => (next) => (operation) =>
         Effect.mapError(union(next)(operation), (error) =>
-          error._tag === "TagConflict"
+          error._tag === "OciTagConflict"
             ? new RegistryError.UnknownCode({ ...Operation.errorFields(operation), code: "UNKNOWN" })
             : error)
     ),
@@ -359,7 +359,7 @@ const broken: ReadonlyArray<{
         hasLayers(operation) && !operation.tags.includes(v1) ? denied(operation) : next(operation)
     })),
     model: (next) => (operation) =>
-      operation._tag === "PushManifest" && hasLayers(operation) ? { errors: ["Denied"] } : next(operation)
+      operation._tag === "PushManifest" && hasLayers(operation) ? { errors: ["OciDenied"] } : next(operation)
   },
   {
     name: "a union that checks conditions only at the push target",

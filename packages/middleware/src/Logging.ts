@@ -109,15 +109,15 @@ const gravity = ({ operation, outcome }: Observation): "answer" | "fault" | "def
 
 const isFault = (error: RegistryError.RegistryError, operation: Operation.Operation): boolean => {
   switch (error._tag) {
-    case "ResponseInvalid":
-    case "RealmRefused":
-    case "CredentialError":
-    case "TagConflict":
-    case "PartialFailure":
+    case "OciResponseInvalid":
+    case "OciRealmRefused":
+    case "OciCredentialError":
+    case "OciTagConflict":
+    case "OciPartialFailure":
       return true
-    case "DigestInvalid":
-    case "SizeInvalid":
-    case "ManifestInvalid":
+    case "OciDigestInvalid":
+    case "OciSizeInvalid":
+    case "OciManifestInvalid":
       // In a push, the content of the caller is wrong; in a read, the content of the registry.
       return Operation.isRead(operation)
     default:

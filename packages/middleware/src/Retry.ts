@@ -100,7 +100,7 @@ const policyOf = (options: Options = {}): Policy => {
  * waits.
  */
 const retryAfter = (error: RegistryError.RegistryError): number =>
-  error._tag === "PartialFailure"
+  error._tag === "OciPartialFailure"
     ? Math.max(0, ...error.outcomes.map((outcome) => outcome.error === undefined ? 0 : retryAfter(outcome.error)))
     : error.retryAfter ?? 0
 

@@ -68,8 +68,8 @@ describe("Authorize", () => {
       }))
 
     it.effect.each([
-      { caller: alice, error: "Denied" },
-      { caller: Caller.anonymous, error: "Unauthorized" }
+      { caller: alice, error: "OciDenied" },
+      { caller: Caller.anonymous, error: "OciUnauthorized" }
     ])("fails with $error, and does not reach the registry", ({ caller, error }) =>
       Effect.gen(function*() {
         const [received, seen]: [Array<string>, Array<string>] = [[], []]
@@ -252,8 +252,8 @@ describe("Authorize", () => {
       const registry = yield* Effect.provide(Registry, base).pipe(as({ name: "builder", claims: {} }))
       const resolve = registry.resolveBlob(repository, digest)
       expect(yield* as(alice)(resolve)).toEqual(samples.descriptor)
-      expect(yield* as({ name: "alice2", claims: {} })(Effect.flip(resolve))).toMatchObject({ _tag: "Denied" })
-      expect(yield* Effect.flip(resolve)).toMatchObject({ _tag: "Unauthorized" })
+      expect(yield* as({ name: "alice2", claims: {} })(Effect.flip(resolve))).toMatchObject({ _tag: "OciDenied" })
+      expect(yield* Effect.flip(resolve)).toMatchObject({ _tag: "OciUnauthorized" })
       expect(callers).toEqual(["alice", "alice2", undefined])
       expect(Authorize.layer({ allow: () => Effect.succeed(true) })).not.toBe(base)
     }))

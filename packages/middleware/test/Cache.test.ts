@@ -98,7 +98,7 @@ describe("Cache", () => {
         )
       )
       expect(yield* Effect.scoped(handle(new Operation.GetBlob({ repository, digest })))).toBe(content)
-      expect(yield* Effect.flip(store.resolveBlob(repository, digest))).toMatchObject({ _tag: "BlobUnknown" })
+      expect(yield* Effect.flip(store.resolveBlob(repository, digest))).toMatchObject({ _tag: "OciBlobUnknown" })
     }))
 
   describe("between repositories", () => {
@@ -171,7 +171,7 @@ describe("Cache", () => {
           expect(lines).toHaveLength(2)
           for (const line of lines) {
             expect(line).toMatch(
-              /level=WARN .*message="the cache store failed; serving from upstream without caching" .*error=Unavailable/
+              /level=WARN .*message="the cache store failed; serving from upstream without caching" .*error=OciUnavailable/
             )
           }
         })
@@ -199,11 +199,11 @@ describe("Cache", () => {
         yield* push(world, one)
         yield* read(world.cache, one.blob)
         expect(yield* Effect.flip(world.cache.deleteBlob(repository, one.blob.digest))).toMatchObject({
-          _tag: "Unavailable",
+          _tag: "OciUnavailable",
           message: `DeleteBlob team/app@${one.blob.digest}: the disk is gone`
         })
         expect(yield* Effect.flip(world.cache.deleteManifest(repository, one.descriptor.digest))).toMatchObject({
-          _tag: "Unavailable"
+          _tag: "OciUnavailable"
         })
       }))
   })
@@ -215,9 +215,9 @@ describe("Cache", () => {
         yield* push(world, one)
         yield* read(world.cache, one.blob)
         yield* world.cache.deleteBlob(repository, one.blob.digest)
-        expect(yield* Effect.flip(read(world.cache, one.blob))).toMatchObject({ _tag: "BlobUnknown" })
+        expect(yield* Effect.flip(read(world.cache, one.blob))).toMatchObject({ _tag: "OciBlobUnknown" })
         expect(yield* Effect.flip(world.cache.resolveBlob(repository, one.blob.digest))).toMatchObject({
-          _tag: "BlobUnknown"
+          _tag: "OciBlobUnknown"
         })
         yield* world.cache.pushBlob(repository, one.blob, Body.bytes(one.content))
         expect(yield* read(world.cache, one.blob)).toBe(sum(one.content))
@@ -234,7 +234,7 @@ describe("Cache", () => {
         yield* push(world, one)
         yield* read(world.cache, one.blob)
         expect(yield* Effect.flip(world.cache.deleteBlob(repository, one.blob.digest))).toMatchObject({
-          _tag: "Denied"
+          _tag: "OciDenied"
         })
         expect(yield* during(world.base, read(world.cache, one.blob))).toEqual([])
       }))
@@ -268,7 +268,7 @@ describe("Cache", () => {
           if (!there) yield* world.cache.pushBlob(repository, one.blob, Body.bytes(one.content))
           yield* world.cache.pushManifest(repository, { mediaType: one.mediaType, bytes: one.bytes, tags: [tag] })
         })
-        expect(yield* Effect.flip(pushImage)).toMatchObject({ _tag: "ManifestBlobUnknown" })
+        expect(yield* Effect.flip(pushImage)).toMatchObject({ _tag: "OciManifestBlobUnknown" })
         yield* pushImage
       }))
 

@@ -95,7 +95,7 @@ describe("Cache and callers", () => {
       const requests = world.base.seen.length
       expect(yield* pull.pipe(as("bob"))).toBe(sum(one.content))
       expect(world.base.seen.length).toBe(requests)
-      expect((yield* Effect.flip(pull.pipe(as("mallory"))))._tag).toBe("Denied")
+      expect((yield* Effect.flip(pull.pipe(as("mallory"))))._tag).toBe("OciDenied")
     }))
 
   it.scoped("reads from the upstream as the anonymous caller, so that private content of one caller is not stored for others", () =>
@@ -106,9 +106,9 @@ describe("Cache and callers", () => {
       const middleware = yield* Cache.middleware({ store: yield* memory({ sparseManifests: true }) })
       const cache = Registry.fromHandler(middleware(unmarked(base.handle)))
       for (const name of ["alice", "bob", undefined]) {
-        expect((yield* Effect.flip(cache.getManifest(repository, tag).pipe(as(name))))._tag).toBe("NameUnknown")
+        expect((yield* Effect.flip(cache.getManifest(repository, tag).pipe(as(name))))._tag).toBe("OciNameUnknown")
         expect((yield* Effect.flip(Effect.scoped(cache.getBlob(repository, one.blob.digest)).pipe(as(name))))._tag)
-          .toBe("NameUnknown")
+          .toBe("OciNameUnknown")
       }
       expect(yield* cache.deleteTag(repository, tag).pipe(as("alice"))).toMatchObject({ _tag: "Done" })
     }))

@@ -90,7 +90,7 @@ describe("eviction", () => {
       expect(yield* Fiber.poll(fiber)).toMatchObject({ _tag: "None" })
       stuck = false
       yield* world.cache.deleteBlob(repository, blobs[1]!.descriptor.digest)
-      expect(yield* Effect.flip(Fiber.join(fiber))).toMatchObject({ _tag: "BlobUnknown" })
+      expect(yield* Effect.flip(Fiber.join(fiber))).toMatchObject({ _tag: "OciBlobUnknown" })
     }))
 
   it.scoped("keeps content that is being read", () =>

@@ -221,21 +221,21 @@ describe("a fill", () => {
       readonly base: Middleware.Middleware
       readonly error: Partial<RegistryError.RegistryError>
     }> = [
-      { name: "breaks", base: cut(3, reset), error: { _tag: "TransportError", reason: "connection reset" } },
+      { name: "breaks", base: cut(3, reset), error: { _tag: "OciTransportError", reason: "connection reset" } },
       {
         name: "ends too early",
         base: blobs(() => Body.stream(Stream.fromIterable(pieces().slice(0, 3)))),
-        error: { _tag: "SizeInvalid", repository, reference: blob.digest }
+        error: { _tag: "OciSizeInvalid", repository, reference: blob.digest }
       },
       {
         name: "is too long",
         base: blobs(() => Body.stream(Stream.fromIterable([...pieces(), new Uint8Array(1)]))),
-        error: { _tag: "SizeInvalid" }
+        error: { _tag: "OciSizeInvalid" }
       },
       {
         name: "does not match its digest",
         base: blobs(() => Body.stream(Stream.make(new Uint8Array(blob.size)))),
-        error: { _tag: "DigestInvalid", repository, reference: blob.digest }
+        error: { _tag: "OciDigestInvalid", repository, reference: blob.digest }
       }
     ]
 
@@ -248,7 +248,7 @@ describe("a fill", () => {
         })
         for (const found of yield* readers) expect(found).toMatchObject(error)
         expect(yield* Effect.flip(world.store.registry.resolveBlob(repository, blob.digest))).toMatchObject({
-          _tag: "BlobUnknown"
+          _tag: "OciBlobUnknown"
         })
       }))
   })
@@ -269,7 +269,7 @@ describe("a fill", () => {
       const none = yield* Effect.fork(read(world.cache, blob))
       yield* turns
       yield* Queue.offerAll(gate, pieces())
-      expect(yield* Effect.flip(Fiber.join(some))).toMatchObject({ _tag: "TransportError" })
+      expect(yield* Effect.flip(Fiber.join(some))).toMatchObject({ _tag: "OciTransportError" })
       expect(yield* Fiber.join(none)).toBe(whole)
       expect(world.base.seen).toEqual(["GetBlob", "GetBlob"])
     }))

@@ -114,7 +114,7 @@ describe("a tag", () => {
       expect(yield* resolve(world)).toEqual(one.descriptor)
       yield* TestClock.adjust("1 minute")
       expect(yield* Effect.flip(get(world))).toMatchObject({
-        _tag: "Unavailable",
+        _tag: "OciUnavailable",
         message: "GetManifest team/app:v1: down for repairs"
       })
       state.error = undefined
@@ -132,9 +132,9 @@ describe("a tag", () => {
       }
       yield* TestClock.adjust("1 minute")
       state.error = down
-      expect(yield* Effect.flip(resolve(world))).toMatchObject({ _tag: "Unavailable", operation: "ResolveManifest" })
+      expect(yield* Effect.flip(resolve(world))).toMatchObject({ _tag: "OciUnavailable", operation: "ResolveManifest" })
       state.error = denied
-      expect(yield* Effect.flip(get(lenient))).toMatchObject({ _tag: "Denied", operation: "GetManifest" })
+      expect(yield* Effect.flip(get(lenient))).toMatchObject({ _tag: "OciDenied", operation: "GetManifest" })
     }))
 
   it.scoped("returns the upstream's error after the tag was deleted", () =>
@@ -160,8 +160,8 @@ describe("a tag", () => {
       yield* Effect.flip(resolve(world))
       yield* TestClock.adjust("1 minute")
       state.error = down
-      expect(yield* Effect.flip(resolve(world))).toMatchObject({ _tag: "Unavailable" })
-      expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "Unavailable" })
+      expect(yield* Effect.flip(resolve(world))).toMatchObject({ _tag: "OciUnavailable" })
+      expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "OciUnavailable" })
     }))
 
   it.scoped("is resolved again if maxRemembered is exceeded", () =>
@@ -227,7 +227,7 @@ describe("a not-found result", () => {
       const world = yield* make({ base: middleware })
       yield* push(world, one)
       state.error = down
-      for (const { read } of reads) expect(yield* Effect.flip(read(world))).toMatchObject({ _tag: "Unavailable" })
+      for (const { read } of reads) expect(yield* Effect.flip(read(world))).toMatchObject({ _tag: "OciUnavailable" })
       state.error = undefined
       expect((yield* get(world)).bytes).toEqual(one.bytes)
     }))
@@ -269,7 +269,7 @@ describe("after a write through the cache", () => {
       yield* push(world, one)
       yield* get(world)
       yield* world.cache.deleteTag(repository, tag)
-      expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "ManifestUnknown" })
+      expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "OciManifestUnknown" })
       expect(yield* during(world.base, get(world, one.descriptor.digest))).toEqual([])
     }))
 
@@ -281,8 +281,8 @@ describe("after a write through the cache", () => {
         yield* push(world, one)
         yield* get(world)
         yield* world.cache.deleteManifest(repository, one.descriptor.digest)
-        expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "ManifestUnknown" })
-        expect(yield* Effect.flip(get(world, one.descriptor.digest))).toMatchObject({ _tag: "ManifestUnknown" })
+        expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "OciManifestUnknown" })
+        expect(yield* Effect.flip(get(world, one.descriptor.digest))).toMatchObject({ _tag: "OciManifestUnknown" })
       })
   )
 
@@ -372,8 +372,8 @@ describe("a manifest that the upstream serves only by its tag", () => {
       yield* push(world, one)
       for (let turn = 0; turn < 2; turn++) {
         expect((yield* get(world)).bytes).toEqual(one.bytes)
-        expect(yield* outcome(get(world, digest))).toBe("ManifestUnknown")
-        expect(yield* outcome(resolve(world, digest))).toBe("ManifestUnknown")
+        expect(yield* outcome(get(world, digest))).toBe("OciManifestUnknown")
+        expect(yield* outcome(resolve(world, digest))).toBe("OciManifestUnknown")
         expect(yield* during(world.base, Effect.all([get(world), resolve(world)]))).toEqual([])
       }
     }))
@@ -396,6 +396,6 @@ describe("a manifest that the upstream serves only by its tag", () => {
       yield* push(world, one)
       yield* get(world)
       yield* world.cache.deleteManifest(repository, digest)
-      expect(yield* outcome(get(world))).toBe("ManifestUnknown")
+      expect(yield* outcome(get(world))).toBe("OciManifestUnknown")
     }))
 })

@@ -59,33 +59,37 @@ const everywhere = (there: Outcome, rest: Outcome): Row => ({
   otherTags: there,
   rest
 })
-const wholeOnly: Row = { ...everywhere("Denied", "Denied"), all: "passes" }
-const byTag: Row = { ...everywhere("passes", "Denied"), untagged: "Denied", otherTags: "Denied" }
+const wholeOnly: Row = { ...everywhere("OciDenied", "OciDenied"), all: "passes" }
+const byTag: Row = { ...everywhere("passes", "OciDenied"), untagged: "OciDenied", otherTags: "OciDenied" }
 
 const table: { readonly [Tag in Operation.OperationTag]: Row } = {
-  ResolveBlob: everywhere("passes", "BlobUnknown"),
-  GetBlob: everywhere("passes", "BlobUnknown"),
+  ResolveBlob: everywhere("passes", "OciBlobUnknown"),
+  GetBlob: everywhere("passes", "OciBlobUnknown"),
   // By a tag.
   ResolveManifest: {
-    ...everywhere("passes", "NameUnknown"),
-    untagged: "ManifestUnknown",
-    otherTags: "ManifestUnknown"
+    ...everywhere("passes", "OciNameUnknown"),
+    untagged: "OciManifestUnknown",
+    otherTags: "OciManifestUnknown"
   },
   // By a digest.
-  GetManifest: { ...everywhere("passes", "NameUnknown"), tagged: "ManifestUnknown", otherTags: "ManifestUnknown" },
-  PushBlob: everywhere("passes", "Denied"),
-  MountBlob: everywhere("passes", "Denied"),
-  StartUpload: everywhere("passes", "Denied"),
-  GetUpload: everywhere("passes", "Denied"),
-  AppendUpload: everywhere("passes", "Denied"),
-  CompleteUpload: everywhere("passes", "Denied"),
-  CancelUpload: everywhere("passes", "Denied"),
+  GetManifest: {
+    ...everywhere("passes", "OciNameUnknown"),
+    tagged: "OciManifestUnknown",
+    otherTags: "OciManifestUnknown"
+  },
+  PushBlob: everywhere("passes", "OciDenied"),
+  MountBlob: everywhere("passes", "OciDenied"),
+  StartUpload: everywhere("passes", "OciDenied"),
+  GetUpload: everywhere("passes", "OciDenied"),
+  AppendUpload: everywhere("passes", "OciDenied"),
+  CompleteUpload: everywhere("passes", "OciDenied"),
+  CancelUpload: everywhere("passes", "OciDenied"),
   PushManifest: byTag,
   DeleteBlob: wholeOnly,
   DeleteManifest: wholeOnly,
   DeleteTag: byTag,
   ListRepositories: { ...everywhere("filtered", "filtered") },
-  ListTags: { ...everywhere("filtered", "NameUnknown"), all: "passes" },
+  ListTags: { ...everywhere("filtered", "OciNameUnknown"), all: "passes" },
   ListReferrers: { ...everywhere("passes", "empty"), tagged: "empty", otherTags: "empty" }
 }
 
@@ -177,7 +181,7 @@ describe("Filter", () => {
         const seen: Array<Operation.OperationTag> = []
         const handle = Filter.middleware({ select })(recording(seen))
         const error = yield* Effect.flip(Effect.scoped(handle(operation)))
-        expect(error).toMatchObject({ _tag: "Denied", message })
+        expect(error).toMatchObject({ _tag: "OciDenied", message })
         expect(seen).toEqual([])
       }))
   })
@@ -386,8 +390,8 @@ describe("Filter", () => {
         const resolve = filter(samples.known)(new Operation.ResolveBlob({ repository: name("alice/app"), digest }))
         expect(yield* as("alice")(resolve)).toEqual(samples.descriptor)
         expect(yield* as("root")(resolve)).toEqual(samples.descriptor)
-        expect(yield* as("alice2")(Effect.flip(resolve))).toMatchObject({ _tag: "BlobUnknown" })
-        expect(yield* Effect.flip(resolve)).toMatchObject({ _tag: "BlobUnknown" })
+        expect(yield* as("alice2")(Effect.flip(resolve))).toMatchObject({ _tag: "OciBlobUnknown" })
+        expect(yield* Effect.flip(resolve)).toMatchObject({ _tag: "OciBlobUnknown" })
       }))
 
     it.effect("forwards nothing if the function throws", () =>
@@ -411,7 +415,7 @@ describe("Filter", () => {
         samples.descriptor
       )
       expect(yield* Effect.flip(Filter.middleware({ select })(samples.known)(ask))).toMatchObject({
-        _tag: "BlobUnknown"
+        _tag: "OciBlobUnknown"
       })
     }))
 
@@ -481,7 +485,7 @@ describe("Filter", () => {
     Effect.gen(function*() {
       const base = Registry.layerHandler(samples.known)
       const registry = yield* Effect.provide(Registry, base.pipe(Filter.wrap({ select: rest })))
-      expect(yield* Effect.flip(registry.resolveBlob(repository, digest))).toMatchObject({ _tag: "BlobUnknown" })
+      expect(yield* Effect.flip(registry.resolveBlob(repository, digest))).toMatchObject({ _tag: "OciBlobUnknown" })
       expect(Filter.layer({ select: shown })).not.toBe(Filter.layer({ select: shown }))
     }))
 })

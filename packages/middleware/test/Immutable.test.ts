@@ -102,7 +102,7 @@ describe("Immutable", () => {
           expect(answer).toEqual(yield* samples.answerOf(samples.known, samples.operations[tag]))
         } else {
           expect(seen).toEqual([])
-          expect(yield* Effect.flip(answer)).toMatchObject({ _tag: "Denied", message })
+          expect(yield* Effect.flip(answer)).toMatchObject({ _tag: "OciDenied", message })
         }
       })
   )
@@ -121,8 +121,8 @@ describe("Immutable", () => {
     Effect.gen(function*() {
       const handle = (yield* Immutable.middleware({ select: butLatest }))(samples.known)
       expect(yield* handle(new Operation.DeleteTag({ repository, tag: Tag.make("latest") }))).toBe(Operation.done)
-      expect(yield* Effect.flip(handle(samples.operations.DeleteTag))).toMatchObject({ _tag: "Denied" })
-      expect(yield* Effect.flip(handle(samples.operations.DeleteManifest))).toMatchObject({ _tag: "Denied" })
+      expect(yield* Effect.flip(handle(samples.operations.DeleteTag))).toMatchObject({ _tag: "OciDenied" })
+      expect(yield* Effect.flip(handle(samples.operations.DeleteManifest))).toMatchObject({ _tag: "OciDenied" })
     }))
 
   describe.each(modes)("$name", ({ base, options }) => {
@@ -134,22 +134,22 @@ describe("Immutable", () => {
         expect(yield* handle(push("one", ["v1"]))).toMatchObject({ digest: digestOf("one"), tags: ["v1"] })
         const error = yield* Effect.flip(handle(push("two", ["v1"])))
         expect(error).toMatchObject({
-          _tag: "Denied",
+          _tag: "OciDenied",
           message: `PushManifest team/app:v1: the tag "v1" is immutable, and points at ${digestOf("one")}`
         })
         expect((yield* behind.resolveManifest(repository, tag)).digest).toBe(digestOf("one"))
         expect(yield* Effect.flip(behind.getManifest(repository, digestOf("two"))))
-          .toMatchObject({ _tag: "ManifestUnknown" })
+          .toMatchObject({ _tag: "OciManifestUnknown" })
       })))
 
     it.scoped("sets all of several tags or none", () =>
       inMemory(Effect.gen(function*() {
         const { behind, handle } = yield* over(base, options)
         yield* handle(push("one", ["v1"]))
-        expect(yield* Effect.flip(handle(push("two", ["v3", "v1", "v2"])))).toMatchObject({ _tag: "Denied" })
+        expect(yield* Effect.flip(handle(push("two", ["v3", "v1", "v2"])))).toMatchObject({ _tag: "OciDenied" })
         for (const absent of ["v2", "v3"]) {
           expect(yield* Effect.flip(behind.resolveManifest(repository, Tag.make(absent))))
-            .toMatchObject({ _tag: "ManifestUnknown" })
+            .toMatchObject({ _tag: "OciManifestUnknown" })
         }
       })))
 
@@ -160,7 +160,7 @@ describe("Immutable", () => {
         yield* handle(push("one", ["latest", "v1"]))
         expect(yield* handle(push("two", ["latest", "v2", "v2"]))).toMatchObject({ tags: ["latest", "v2"] })
         expect(yield* latest).toBe(digestOf("two"))
-        expect(yield* Effect.flip(handle(push("three", ["latest", "v1"])))).toMatchObject({ _tag: "Denied" })
+        expect(yield* Effect.flip(handle(push("three", ["latest", "v1"])))).toMatchObject({ _tag: "OciDenied" })
         expect(yield* latest).toBe(digestOf("two"))
         yield* handle(push("three", ["latest"]))
         expect(yield* latest).toBe(digestOf("three"))
@@ -185,10 +185,10 @@ describe("Immutable", () => {
       const { behind, handle } = yield* over((next) => next, { conditional: true, select: butLatest })
       yield* handle(push("one", ["latest"]))
       expect(yield* Effect.flip(handle(push("two", ["latest", "v2"], { ifAbsent: true })))).toMatchObject({
-        _tag: "Denied"
+        _tag: "OciDenied"
       })
       expect(yield* Effect.flip(behind.resolveManifest(repository, Tag.make("v2")))).toMatchObject({
-        _tag: "ManifestUnknown"
+        _tag: "OciManifestUnknown"
       })
     })))
 
@@ -201,7 +201,7 @@ describe("Immutable", () => {
         const one = { ifMatch: digestOf("one") }
         const refused = [push("two", ["v1"], one), push("two", ["v1", "latest"], one), push("one", ["v2"], one)]
         for (const operation of refused) {
-          expect(yield* Effect.flip(handle(operation))).toMatchObject({ _tag: "Denied", repository })
+          expect(yield* Effect.flip(handle(operation))).toMatchObject({ _tag: "OciDenied", repository })
         }
         const digests = (...tags: ReadonlyArray<string>) =>
           Effect.forEach(tags, (tag) => Effect.option(behind.resolveManifest(repository, Tag.make(tag)))).pipe(
@@ -236,7 +236,7 @@ describe("Immutable", () => {
       }, { ResolveManifest: () => Answer.fail(new RegistryError.Unavailable({ operation: "ResolveManifest" })) })
       const handle = (yield* Immutable.middleware())(next)
       expect(yield* Effect.flip(handle(push("one", ["v1"])))).toMatchObject({
-        _tag: "Unavailable",
+        _tag: "OciUnavailable",
         operation: "PushManifest",
         repository
       })
@@ -248,7 +248,7 @@ describe("Immutable", () => {
     const retyped = new Map<string, string>()
     return Handler.override(next, {
       PushManifest: (operation) =>
-        Effect.catchTag(next(operation), "ManifestInvalid", () =>
+        Effect.catchTag(next(operation), "OciManifestInvalid", () =>
           Effect.sync(() => {
             const digest = Digest.fromBytes(operation.bytes)
             retyped.set(digest, operation.mediaType)
@@ -285,7 +285,7 @@ describe("Immutable", () => {
           ]
         ) {
           const error = yield* Effect.flip(handle(new Operation.PushManifest({ ...again, mediaType })))
-          expect(error).toMatchObject({ _tag: "ManifestInvalid", repository, operation: "PushManifest" })
+          expect(error).toMatchObject({ _tag: "OciManifestInvalid", repository, operation: "PushManifest" })
         }
         expect((yield* behind.resolveManifest(repository, Tag.make("v1"))).mediaType).toBe("text/plain")
         expect((yield* handle(push("one", ["v1"]))).tags).toEqual([Tag.make("v1")])
@@ -343,7 +343,7 @@ describe("Immutable", () => {
       })
       const handle = (yield* Immutable.middleware())(next)
       expect(Exit.isSuccess(yield* Effect.exit(handle(push("one", ["v1"]))))).toBe(true)
-      expect(yield* Effect.flip(handle(push("two", ["v1"])))).toMatchObject({ _tag: "Denied" })
+      expect(yield* Effect.flip(handle(push("two", ["v1"])))).toMatchObject({ _tag: "OciDenied" })
     }))
 
   it.scoped.each(modes)(
@@ -490,7 +490,7 @@ describe("Immutable", () => {
   it.effect("wraps a layer in a new layer at each call", () =>
     Effect.gen(function*() {
       const registry = yield* Effect.provide(Registry, Registry.layerHandler(samples.known).pipe(Immutable.wrap()))
-      expect(yield* Effect.flip(registry.deleteTag(repository, tag))).toMatchObject({ _tag: "Denied" })
+      expect(yield* Effect.flip(registry.deleteTag(repository, tag))).toMatchObject({ _tag: "OciDenied" })
       expect(Immutable.layer()).not.toBe(Immutable.layer())
     }))
 })

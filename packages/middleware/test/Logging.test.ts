@@ -115,7 +115,7 @@ describe("Logging", () => {
         expect(yield* lineOf(answered(failing), operation)).toStrictEqual({
           ...line,
           outcome: "Failure",
-          error: "NameUnknown",
+          error: "OciNameUnknown",
           errorMessage: error.message
         })
       }))
@@ -328,7 +328,7 @@ describe("Logging", () => {
         ),
       ListTags: () => Effect.succeed(Stream.concat(Stream.make(tag), Stream.fail(broken)))
     })
-    const failure = { level: "WARN", outcome: "Failure", error: "TransportError", errorMessage: broken.message }
+    const failure = { level: "WARN", outcome: "Failure", error: "OciTransportError", errorMessage: broken.message }
 
     it.effect("writes how many bytes were read before a body broke", () =>
       Effect.gen(function*() {
@@ -408,7 +408,7 @@ describe("Logging", () => {
       Effect.gen(function*() {
         const outside = base.pipe(ReadOnly.wrap(), Logging.wrap())
         const inside = base.pipe(Logging.wrap(), ReadOnly.wrap())
-        expect(yield* linesOf(Effect.provide(ask, outside))).toMatchObject([{ error: "Unsupported" }])
+        expect(yield* linesOf(Effect.provide(ask, outside))).toMatchObject([{ error: "OciUnsupported" }])
         expect(yield* linesOf(Effect.provide(ask, inside))).toEqual([])
       }))
 

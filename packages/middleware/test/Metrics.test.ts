@@ -72,7 +72,7 @@ describe("Metrics", () => {
     {
       name: "a failure, by its tag",
       base: samples.always(Effect.fail(new RegistryError.BlobUnknown(fields))),
-      labels: { "oci.outcome": "Failure", "error.type": "BlobUnknown" }
+      labels: { "oci.outcome": "Failure", "error.type": "OciBlobUnknown" }
     },
     {
       name: "an error of another package",
@@ -103,7 +103,7 @@ describe("Metrics", () => {
       })
       const { find, handle } = measured(Handler.override(samples.known, { GetBlob: () => Effect.succeed(content) }))
       yield* samples.answerOf(handle, samples.operations.GetBlob)
-      expect(find("io")).toMatchObject([{ "error.type": "TransportError", value: 5 }])
+      expect(find("io")).toMatchObject([{ "error.type": "OciTransportError", value: 5 }])
     }))
 
   describe("operations in progress", () => {

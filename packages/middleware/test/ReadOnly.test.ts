@@ -70,7 +70,7 @@ describe("ReadOnly", () => {
       const error = yield* Effect.flip(
         Effect.scoped(ReadOnly.middleware()(samples.known)(samples.operations[tag]))
       )
-      expect(error._tag).toBe("Unsupported")
+      expect(error._tag).toBe("OciUnsupported")
       expect(error.message).toBe(message)
     }))
 
@@ -97,7 +97,7 @@ describe("ReadOnly", () => {
       const registry = yield* Effect.provide(Registry, base.pipe(ReadOnly.wrap()))
       expect(yield* registry.resolveBlob(samples.repository, samples.digest)).toEqual(samples.descriptor)
       const error = yield* Effect.flip(registry.deleteTag(samples.repository, samples.tag))
-      expect(error._tag).toBe("Unsupported")
+      expect(error._tag).toBe("OciUnsupported")
       expect(ReadOnly.layer()).not.toBe(ReadOnly.layer())
       const wrap = ReadOnly.wrap()
       expect(wrap(base)).not.toBe(wrap(base))

@@ -198,7 +198,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       const faulty = Faulty.make(Faulty.operation(1, cut(9)))
       const { bytes, exit } = yield* read(retry(faulty.middleware(handle)), get())
       expect(bytes).toEqual(content.subarray(0, 9))
-      expect(exit).toMatchObject({ cause: { error: { _tag: "ResponseInvalid", operation: "GetBlob" } } })
+      expect(exit).toMatchObject({ cause: { error: { _tag: "OciResponseInvalid", operation: "GetBlob" } } })
       expect(Exit.isFailure(exit) && String(exit.cause)).toContain(reason)
       expect(open()).toBe(0)
     }))
@@ -211,7 +211,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
         const faulty = Faulty.make(Faulty.operation(1, { _tag: "Cut", after, failure }))
         const { bytes, exit } = yield* read(retry(faulty.middleware(handle)), get())
         expect(bytes).toEqual(content.subarray(0, after))
-        expect(exit).toMatchObject({ cause: { error: { _tag: "Denied" } } })
+        expect(exit).toMatchObject({ cause: { error: { _tag: "OciDenied" } } })
       }
       expect(ranges).toHaveLength(2)
     }))
@@ -234,7 +234,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       const registry = Registry.fromHandler(retry(faulty.middleware(handle)))
       const error = yield* Effect.flatMap(registry.getBlob(repository, digest), ({ body }) =>
         Body.forEachChunk(body, () => {})).pipe(Effect.scoped, Effect.flip)
-      expect(error).toMatchObject({ _tag: "DigestInvalid" })
+      expect(error).toMatchObject({ _tag: "OciDigestInvalid" })
     }))
 
   it.effect("is not marked as verified any more", () =>

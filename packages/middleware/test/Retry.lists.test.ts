@@ -158,7 +158,7 @@ describe("a list", () => {
       const failure: Faulty.Failure = (fields) => new RegistryError.NameUnknown(fields)
       const plan = Faulty.operation(1, { _tag: "Cut", after: 2, failure })
       expect(yield* Effect.flip(read(retry(plan, handle)(new Operation.ListTags({ repository })))))
-        .toMatchObject({ _tag: "NameUnknown" })
+        .toMatchObject({ _tag: "OciNameUnknown" })
       expect(operations).toHaveLength(1)
     }))
 })

@@ -65,7 +65,7 @@ describe("number of attempts", () => {
       const { handle } = failing(Faulty.unavailable())
       const error = yield* Effect.flip(Retry.middleware({ retries: 1, ...atOnce })(handle)(resolve))
       expect(error.message).toBe("ResolveManifest team/app:v1: service unavailable; given up after 2 attempts")
-      expect(error).toMatchObject({ _tag: "Unavailable", status: 503 })
+      expect(error).toMatchObject({ _tag: "OciUnavailable", status: 503 })
     }))
 
   it.effect.each([
@@ -313,7 +313,7 @@ describe("a push with ifAbsent", () => {
       const operation = new Operation.PushManifest({ ...push("a", "v1"), ifAbsent: undefined, ifMatch: digest })
       expect((yield* losing(handle)(operation)).tags).toEqual(["v1"])
       const other = new Operation.PushManifest({ ...push("b", "v1"), ifAbsent: undefined, ifMatch: digest })
-      expect(yield* Effect.flip(losing(handle)(other))).toMatchObject({ _tag: "Denied" })
+      expect(yield* Effect.flip(losing(handle)(other))).toMatchObject({ _tag: "OciDenied" })
     }).pipe(Effect.provide(Memory.layer())))
 
   it.effect("is refused if the tag points at another manifest", () =>
@@ -322,9 +322,9 @@ describe("a push with ifAbsent", () => {
       yield* handle(push("other", "v1"))
       const faulty = Faulty.make(Faulty.operation(1, fail))
       const answer = Retry.middleware(atOnce)(faulty.middleware(literal(handle)))(push("a", "v1", "v2"))
-      expect(yield* Effect.flip(answer)).toMatchObject({ _tag: "Denied", reason: "precondition failed" })
+      expect(yield* Effect.flip(answer)).toMatchObject({ _tag: "OciDenied", reason: "precondition failed" })
       expect(yield* Effect.flip(handle(new Operation.ResolveManifest({ repository, reference: Tag.make("v2") }))))
-        .toMatchObject({ _tag: "ManifestUnknown" })
+        .toMatchObject({ _tag: "OciManifestUnknown" })
     }).pipe(Effect.provide(Memory.layer())))
 
   it.effect("stays refused if its first attempt is refused", () =>
@@ -332,7 +332,7 @@ describe("a push with ifAbsent", () => {
       const { handle } = yield* Registry
       yield* handle(push("a", "v1"))
       expect(yield* Effect.flip(Retry.middleware(atOnce)(literal(handle))(push("a", "v1"))))
-        .toMatchObject({ _tag: "Denied" })
+        .toMatchObject({ _tag: "OciDenied" })
     }).pipe(Effect.provide(Memory.layer())))
 })
 
@@ -373,6 +373,6 @@ describe("Retry over a registry that does not fail", () => {
   it.effect("is available as a layer and for pipes", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
-      expect(yield* Effect.flip(registry.resolveManifest(repository, tag))).toMatchObject({ _tag: "NameUnknown" })
+      expect(yield* Effect.flip(registry.resolveManifest(repository, tag))).toMatchObject({ _tag: "OciNameUnknown" })
     }).pipe(Effect.provide(Memory.layer().pipe(Retry.wrap(), Retry.wrap(atOnce)))))
 })

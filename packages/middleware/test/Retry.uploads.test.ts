@@ -105,7 +105,7 @@ describe("PushBlob", () => {
       Effect.gen(function*() {
         const { operations, handle } = yield* behind(Faulty.operation(1, cut(20)))
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor, body: body() })))
-        expect(error).toMatchObject({ _tag: "TransportError", repository })
+        expect(error).toMatchObject({ _tag: "OciTransportError", repository })
         expect(error.message).toMatch(
           /^PushBlob team\/app@sha256:[0-9a-f]+: connection reset; not retried: the body was read and cannot be replayed$/
         )
@@ -144,7 +144,7 @@ describe("PushBlob", () => {
     Effect.gen(function*() {
       const { operations, handle } = yield* behind(Faulty.none)
       const wrong = new Operation.PushBlob({ repository, descriptor, body: Body.bytes(content.subarray(1)) })
-      expect(yield* Effect.flip(handle(wrong))).toMatchObject({ _tag: "SizeInvalid" })
+      expect(yield* Effect.flip(handle(wrong))).toMatchObject({ _tag: "OciSizeInvalid" })
       expect(operations).toEqual(["PushBlob"])
     }).pipe(memory))
 })

@@ -88,12 +88,12 @@ describe("Route", () => {
         }
         const error = yield* Effect.flip(Effect.flatten(samples.answerOf(handle, operation)))
         const expected = tag === "ResolveBlob" || tag === "GetBlob"
-          ? "BlobUnknown"
+          ? "OciBlobUnknown"
           : Operation.isRead(operation)
-          ? "NameUnknown"
-          : "Denied"
+          ? "OciNameUnknown"
+          : "OciDenied"
         expect(error).toMatchObject({ _tag: expected, ...Operation.errorFields(operation) })
-        if (expected === "Denied") {
+        if (expected === "OciDenied") {
           expect(error.message).toContain("no member of the route has this repository (option select)")
         }
         expect(seen).toEqual([])
@@ -167,7 +167,7 @@ describe("Route", () => {
           { name: "crooked", select: ReferenceSet.prefix("a/"), registry: listing(...numbered, "a/0") }
         ])(listing("b").handle)
         expect(yield* Effect.flip(listed(handle))).toMatchObject({
-          _tag: "ResponseInvalid",
+          _tag: "OciResponseInvalid",
           message:
             "ListRepositories: the list of crooked is out of order by more than 1000 items: \"a/0\" comes after \"a/2001\""
         })
@@ -193,7 +193,7 @@ describe("Route", () => {
       const secret = name("secret/app")
       const { mountBlob, pushBlob, resolveBlob } = yield* Registry
       yield* pushBlob(secret, samples.descriptor, Body.bytes(samples.bytes))
-      expect(yield* Effect.flip(resolveBlob(repository, digest))).toMatchObject({ _tag: "BlobUnknown" })
+      expect(yield* Effect.flip(resolveBlob(repository, digest))).toMatchObject({ _tag: "OciBlobUnknown" })
       for (const from of [secret, undefined]) {
         expect(yield* mountBlob(repository, digest, { from })).toMatchObject({ _tag: "UploadStarted" })
       }

@@ -78,7 +78,7 @@ describe("Sub", () => {
 
   it.effect.each([
     { length: 255 - prefix.length - 1, outcome: "passes" },
-    { length: 255 - prefix.length, outcome: "NameInvalid" }
+    { length: 255 - prefix.length, outcome: "OciNameInvalid" }
   ])("a name of $length characters: $outcome", ({ length, outcome }) =>
     Effect.gen(function*() {
       const repository = name("x".repeat(length))
@@ -285,7 +285,9 @@ describe("Sub", () => {
       const team = Registry.fromHandler(Sub.middleware({ prefix: name("team") })(handle))
       expect(yield* listed(team.handle)).toEqual(["app"])
       const { digest } = samples
-      expect(yield* Effect.flip(team.resolveBlob(name("other/secret"), digest))).toMatchObject({ _tag: "BlobUnknown" })
+      expect(yield* Effect.flip(team.resolveBlob(name("other/secret"), digest))).toMatchObject({
+        _tag: "OciBlobUnknown"
+      })
       expect(yield* team.mountBlob(name("b"), digest, { from: name("other/secret") }))
         .toMatchObject({ _tag: "UploadStarted" })
       expect(yield* team.mountBlob(name("b"), digest, { from: name("app") })).toMatchObject({ _tag: "Mounted" })

@@ -142,11 +142,11 @@ describe("Tracing", () => {
       const span = yield* spanOf(samples.always(Effect.fail(error)), samples.operations.GetManifest)
       expect(attributesOf(span)).toMatchObject({
         "oci.outcome": "Failure",
-        "error.type": "Denied",
+        "error.type": "OciDenied",
         "http.response.status_code": 403
       })
       const [failure] = Cause.prettyErrors(Exit.isFailure(span.ended!.exit) ? span.ended!.exit.cause : Cause.empty)
-      expect(failure).toMatchObject({ name: "Denied", message: error.message })
+      expect(failure).toMatchObject({ name: "OciDenied", message: error.message })
     }))
 
   it.effect("ends the span of a defect with a defect, and of an interruption without a failure", () =>

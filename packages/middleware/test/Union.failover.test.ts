@@ -177,7 +177,7 @@ describe("Union, when a member fails within a blob,", () => {
       expect(origin.seen).toEqual(["whole"])
       const liar = serving(blob, { content: wrong(large) })
       const bad = yield* read(union([member("store", store), member("liar", liar)], transient))
-      expect(bad.error?._tag).toBe("DigestInvalid")
+      expect(bad.error?._tag).toBe("OciDigestInvalid")
       expect(bad.bytes.byteLength).toBeLessThan(blob.size)
     }))
 
@@ -187,7 +187,7 @@ describe("Union, when a member fails within a blob,", () => {
       const handle = union([member("mirror", mirror), member("origin", empty)], transient)
       const { bytes, error } = yield* read(handle)
       expect(Buffer.compare(bytes, large.subarray(0, cut))).toBe(0)
-      expect(error).toMatchObject({ _tag: "TransportError", repository })
+      expect(error).toMatchObject({ _tag: "OciTransportError", repository })
       expect(error?.reason).toBe("mirror: the connection broke; origin: blob unknown to registry")
     }))
 
@@ -196,7 +196,7 @@ describe("Union, when a member fails within a blob,", () => {
       const mirror = serving(blob, { breaksAfter: cut })
       const origin = serving(blob)
       const { error } = yield* read(union([member("mirror", mirror), member("origin", origin)]))
-      expect(error).toMatchObject({ _tag: "TransportError", reason: "the connection broke" })
+      expect(error).toMatchObject({ _tag: "OciTransportError", reason: "the connection broke" })
       expect(origin.seen).toEqual([])
     }))
 
@@ -235,7 +235,7 @@ describe("Union, when a member returns wrong content,", () => {
       const origin = serving(blob)
       const handle = union([member("mirror", mirror), member("origin", origin)], { cooldown: "1 minute" })
       const { bytes, error } = yield* read(handle)
-      expect(error).toMatchObject({ _tag: "DigestInvalid", repository })
+      expect(error).toMatchObject({ _tag: "OciDigestInvalid", repository })
       expect(error?.reason).toMatch(/^wrong content from mirror: /)
       expect(bytes.byteLength).toBeLessThan(blob.size)
       expect(origin.seen).toEqual([])
@@ -245,7 +245,7 @@ describe("Union, when a member returns wrong content,", () => {
       expect((yield* read(handle)).error).toBeUndefined()
       expect(mirror.seen).toEqual(["whole"])
       yield* TestClock.adjust("1 second")
-      expect((yield* read(handle)).error?._tag).toBe("DigestInvalid")
+      expect((yield* read(handle)).error?._tag).toBe("OciDigestInvalid")
     }))
 
   it.effect("names all members that sent bytes", () =>
@@ -253,7 +253,7 @@ describe("Union, when a member returns wrong content,", () => {
       const mirror = serving(blob, { content: wrong(large), breaksAfter: cut })
       const handle = union([member("mirror", mirror), member("origin", serving(blob))], transient)
       const { bytes, error } = yield* read(handle)
-      expect(error?._tag).toBe("DigestInvalid")
+      expect(error?._tag).toBe("OciDigestInvalid")
       expect(error?.reason).toMatch(/^wrong content from mirror, then origin: /)
       expect(bytes.byteLength).toBeLessThan(blob.size)
     }))
@@ -297,7 +297,7 @@ describe("Union, when a member returns wrong content,", () => {
       const alone = yield* Effect.flip(
         union([member("mirror", liar), member("origin", empty)])(samples.operations.ResolveBlob)
       )
-      expect(alone._tag).toBe("DigestInvalid")
+      expect(alone._tag).toBe("OciDigestInvalid")
     }))
 })
 
@@ -368,7 +368,7 @@ describe("Union, a member in its cooldown", () => {
       expect(mirror.seen.length).toBe(1)
       const both = union([member("mirror", mirror), member("origin", empty)], { read: "race", ...transient })
       for (const _ of [1, 2]) {
-        expect((yield* Effect.flip(both(samples.operations.ResolveBlob)))._tag).toBe("Unavailable")
+        expect((yield* Effect.flip(both(samples.operations.ResolveBlob)))._tag).toBe("OciUnavailable")
       }
       expect(mirror.seen.length).toBe(3)
     }))
@@ -399,10 +399,10 @@ describe("Union, an authoritative member", () => {
             )
           expect((yield* samples.answerOf(of(samples.known), operation))._tag).toBe("Success")
           const missing = yield* Effect.flip(Effect.flatten(samples.answerOf(of(empty.handle), operation)))
-          expect(missing).toMatchObject({ _tag: "BlobUnknown" })
+          expect(missing).toMatchObject({ _tag: "OciBlobUnknown" })
           expect(missing.reason).toMatch(/mirror: .*; origin: /)
           const refused = yield* Effect.flip(Effect.flatten(samples.answerOf(of(denied), operation)))
-          expect(refused).toMatchObject({ _tag: "Denied" })
+          expect(refused).toMatchObject({ _tag: "OciDenied" })
         }
       }
     }))
@@ -413,7 +413,7 @@ describe("Union, an authoritative member", () => {
         member("origin", empty, { authoritative: true }),
         member("other", { handle: samples.known })
       ])
-      expect((yield* Effect.flip(handle(samples.operations.ResolveBlob)))._tag).toBe("BlobUnknown")
+      expect((yield* Effect.flip(handle(samples.operations.ResolveBlob)))._tag).toBe("OciBlobUnknown")
     }))
 
   it.effect("is never left out of a list silently", () =>
@@ -431,7 +431,7 @@ describe("Union, an authoritative member", () => {
             operation
           )
         expect((yield* of(teapot, samples.known))._tag).toBe("Success")
-        expect((yield* Effect.flip(Effect.flatten(of(samples.known, denied))))._tag).toBe("Denied")
+        expect((yield* Effect.flip(Effect.flatten(of(samples.known, denied))))._tag).toBe("OciDenied")
       }
     }))
 })

@@ -93,7 +93,7 @@ describe("Union, listing", () => {
         expect(yield* listed(listTags(repository))).toEqual(["a"])
         const none = yield* union([tagsOf("a", unknown), of(unknown)])
         expect(yield* Effect.flip(listed(none.listTags(repository)))).toMatchObject({
-          _tag: "NameUnknown",
+          _tag: "OciNameUnknown",
           message:
             "ListTags team/app: a: repository name not known to registry; b: repository name not known to registry"
         })
@@ -104,14 +104,14 @@ describe("Union, listing", () => {
         const members = [tagsOf("a", tags("a")), of(down)]
         const strict = yield* union(members)
         expect(yield* Effect.flip(listed(strict.listTags(repository)))).toMatchObject({
-          _tag: "TransportError",
+          _tag: "OciTransportError",
           reason: "connection refused"
         })
         const lenient = yield* union(members, transient)
         expect(yield* listed(lenient.listTags(repository))).toEqual(["a"])
         const nothing = yield* union([tagsOf("a", unknown), of(down)], transient)
         expect(yield* Effect.flip(listed(nothing.listTags(repository)))).toMatchObject({
-          _tag: "TransportError",
+          _tag: "OciTransportError",
           reason: "a: repository name not known to registry; b: connection refused"
         })
       }))
@@ -128,7 +128,7 @@ describe("Union, listing", () => {
       const error = yield* Effect.flip(
         Stream.runForEach(strict.listTags(repository), (tag) => Effect.sync(() => void read.push(tag)))
       )
-      expect([error._tag, read]).toEqual(["TransportError", ["a", "b"]])
+      expect([error._tag, read]).toEqual(["OciTransportError", ["a", "b"]])
       const lenient = yield* union(members, transient)
       expect(yield* listed(lenient.listTags(repository))).toEqual(["a", "b", "d"])
     }))
@@ -138,7 +138,7 @@ describe("Union, listing", () => {
       const members = [tagsOf("a", tags("b")), tagsOf("crooked", tags("c", "d", "a"))]
       const strict = yield* union(members, { sortBuffer: 0 })
       expect(yield* Effect.flip(listed(strict.listTags(repository)))).toMatchObject({
-        _tag: "ResponseInvalid",
+        _tag: "OciResponseInvalid",
         message: "ListTags team/app: the list of crooked is out of order: \"a\" comes after \"d\""
       })
       const lenient = yield* union(members)

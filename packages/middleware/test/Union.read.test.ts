@@ -111,7 +111,7 @@ describe("Union, reading", () => {
         const seen: Array<string> = []
         const handle = union([member("a", missing), member("b", down), member("c", seeing(seen, "c", samples.known))])
         const error = yield* Effect.flip(digestOf(handle, operation))
-        expect(error).toMatchObject({ _tag: "TransportError", ...Operation.errorFields(operation) })
+        expect(error).toMatchObject({ _tag: "OciTransportError", ...Operation.errorFields(operation) })
         expect(error.reason).toMatch(/^a: .* unknown to registry; b: connection refused$/)
         expect(seen).toEqual([])
       }))
@@ -123,14 +123,14 @@ describe("Union, reading", () => {
         const error = yield* Effect.flip(
           digestOf(union([member("a", refusing), member("b", samples.known)], transient), operation)
         )
-        expect(error._tag).toBe("Denied")
+        expect(error._tag).toBe("OciDenied")
       }))
 
     it.effect("fails with the outage if no other member has the content", () =>
       Effect.gen(function*() {
         const handle = union([member("a", down), member("b", missing)], transient)
         const error = yield* Effect.flip(digestOf(handle, operation))
-        expect(error._tag).toBe("TransportError")
+        expect(error._tag).toBe("OciTransportError")
         expect(error.message).toMatch(/: a: connection refused; b: .* unknown to registry$/)
       }))
 
@@ -237,7 +237,7 @@ describe("Union, reading", () => {
         const handle = union([member("a", missing), member("b", refusing), member("c", down)], { read: "race" })
         const error = yield* Effect.flip(handle(samples.operations.ResolveBlob))
         expect(error).toMatchObject({
-          _tag: "Denied",
+          _tag: "OciDenied",
           message:
             `ResolveBlob team/app@${digest}: a: blob unknown to registry; b: requested access to the resource is denied; c: connection refused`
         })
@@ -299,7 +299,7 @@ describe("Union, reading", () => {
           const members = [member("a", samples.known), member("b", missing), member("c", moved)]
           const error = yield* Effect.flip(digestOf(union(members, { tags: "agree", passOver: () => true }), operation))
           expect(error).toMatchObject({
-            _tag: "TagConflict",
+            _tag: "OciTagConflict",
             operation: operation._tag,
             tag,
             members: [{ name: "a", digest }, { name: "b", digest: undefined }, { name: "c", digest: other.digest }],
@@ -314,7 +314,7 @@ describe("Union, reading", () => {
         Effect.gen(function*() {
           const members = [member("a", samples.known), member("b", down)]
           const error = yield* Effect.flip(digestOf(union(members, { tags: "agree" }), operation))
-          expect(error).toMatchObject({ _tag: "TransportError", reason: "connection refused" })
+          expect(error).toMatchObject({ _tag: "OciTransportError", reason: "connection refused" })
           expect(yield* digestOf(union(members, { tags: "agree", ...transient }), operation)).toBe(digest)
         })
     )
@@ -350,7 +350,7 @@ describe("Union, reading", () => {
         expect(
           (yield* Effect.flip(digestOf(handle, new Operation.GetManifest({ repository, reference: a.digest }))))._tag
         )
-          .toBe("ManifestUnknown")
+          .toBe("OciManifestUnknown")
       }))
 
     it.scoped("never comes from a less trusted member, even if the first member resolves the tag and cannot serve it", () =>
@@ -365,7 +365,7 @@ describe("Union, reading", () => {
           const handle = union([member("inner", inner, more), member("other", other.handle)])
           expect(yield* digestOf(handle, resolved)).toBe(trusted.digest)
           const error = yield* Effect.flip(digestOf(handle, get))
-          expect(error).toMatchObject({ _tag: "ManifestUnknown", reference: tag })
+          expect(error).toMatchObject({ _tag: "OciManifestUnknown", reference: tag })
         }
         const all = union([
           member("notary", trusted.handle, { capabilities: ["resolve"] }),
@@ -392,7 +392,7 @@ describe("Union, reading", () => {
           member("mirror", two, { capabilities: ["pull"] }),
           member("notary", one, { capabilities: ["resolve"] })
         ])
-        expect(yield* Effect.flip(typeOf(apart))).toMatchObject({ _tag: "ManifestUnknown", reference: tag })
+        expect(yield* Effect.flip(typeOf(apart))).toMatchObject({ _tag: "OciManifestUnknown", reference: tag })
       }))
 
     it.scoped("is the current manifest of the tag if the resolved one was deleted meanwhile", () =>
@@ -451,13 +451,13 @@ describe("Union, reading", () => {
           member("b", samples.known, { capabilities: [] })
         ])
         const error = yield* Effect.flip(Effect.flatten(samples.answerOf(handle, samples.operations[of])))
-        expect(error).toMatchObject({ _tag: "Unsupported", operation: of })
+        expect(error).toMatchObject({ _tag: "OciUnsupported", operation: of })
         expect(error.reason).toMatch(/^no member of the union has the capability "/)
       }))
 
     it.effect("contains nothing without members", () =>
       Effect.gen(function*() {
-        expect(yield* Effect.flip(union([])(samples.operations.ResolveBlob))).toMatchObject({ _tag: "BlobUnknown" })
+        expect(yield* Effect.flip(union([])(samples.operations.ResolveBlob))).toMatchObject({ _tag: "OciBlobUnknown" })
       }))
   })
 
@@ -492,7 +492,7 @@ describe("Union, reading", () => {
         const handle = union(members([]).slice(1))
         const elsewhere = RepositoryName.make("elsewhere")
         const error = yield* Effect.flip(handle(new Operation.ListTags({ repository: elsewhere })))
-        expect(error._tag).toBe("NameUnknown")
+        expect(error._tag).toBe("OciNameUnknown")
         const push = yield* Effect.flip(handle(new Operation.StartUpload({ repository: elsewhere })))
         expect(push.message).toBe(
           "StartUpload elsewhere: no member of the union is selected for this repository (option select)"

@@ -138,7 +138,7 @@ describe("Union, writing", () => {
           handle(new Operation.PushManifest({ ...samples.operations.PushManifest, tags: ["main" as never] }))
         )
         expect(error).toMatchObject({
-          _tag: "Denied",
+          _tag: "OciDenied",
           reason: "no member of the union is selected for the tags main (option select)"
         })
       }))
@@ -195,9 +195,9 @@ describe("Union, writing", () => {
         const { body, state } = native(pieces(1000))
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
         expect(error).toMatchObject({
-          _tag: "PartialFailure",
+          _tag: "OciPartialFailure",
           message: `PushBlob team/app@${blob.digest}: succeeded at b; failed at a: out of order`,
-          outcomes: [{ name: "a", error: { _tag: "Unavailable" } }, { name: "b", error: undefined }]
+          outcomes: [{ name: "a", error: { _tag: "OciUnavailable" } }, { name: "b", error: undefined }]
         })
         expect(RegistryError.isTransient(error)).toBe(true)
         expect(yield* has(b)).toEqual(Option.some(300_000))
@@ -213,7 +213,7 @@ describe("Union, writing", () => {
         const { body, state } = native(pieces(1000))
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
         expect(error).toMatchObject({
-          _tag: "Denied",
+          _tag: "OciDenied",
           reason: "a: refused; b: requested access to the resource is denied"
         })
         expect(state.opened).toBe(0)
@@ -224,7 +224,7 @@ describe("Union, writing", () => {
         const { a, all, b } = yield* two
         const { body } = native(pieces(1000).toReversed())
         const error = yield* Effect.flip(all.pushBlob(repository, blob, body))
-        expect(error._tag).toBe("DigestInvalid")
+        expect(error._tag).toBe("OciDigestInvalid")
         expect([yield* has(a), yield* has(b)]).toEqual([Option.none(), Option.none()])
       }))
 
@@ -285,7 +285,7 @@ describe("Union, writing", () => {
         const { body } = native(pieces(10_000))
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
         expect(error).toMatchObject({
-          _tag: "PartialFailure",
+          _tag: "OciPartialFailure",
           reason: "succeeded at has it, reads; failed at fails: service unavailable"
         })
         expect(read).toBe(300_000)
@@ -417,7 +417,7 @@ describe("Union, writing", () => {
         const { digest: old } = yield* push(b.handle, "old")
         const handle = union([{ name: "a", registry: a }, { name: "b", registry: b }], options)
         const error = yield* Effect.flip(push(handle, "new"))
-        expect(error).toMatchObject({ _tag: "Denied", reason: `the tag "v1" already points at ${old}` })
+        expect(error).toMatchObject({ _tag: "OciDenied", reason: `the tag "v1" already points at ${old}` })
         expect([yield* pointsAt(a), yield* pointsAt(b)]).toEqual([Option.none(), Option.some(old)])
         // The content that the tag already points at may be pushed to it.
         expect((yield* push(handle, "old")).digest).toBe(old)
@@ -434,7 +434,7 @@ describe("Union, writing", () => {
         const move = (text: string, ifMatch: Digest.Digest) =>
           Registry.fromHandler(handle).pushManifest(repository, { ...manifest(text), ifMatch })
         const absent = yield* Effect.flip(move("one", Digest.fromBytes(new Uint8Array(0))))
-        expect(absent).toMatchObject({ _tag: "Denied", reason: `the tag "v1" does not exist` })
+        expect(absent).toMatchObject({ _tag: "OciDenied", reason: `the tag "v1" does not exist` })
         const { digest: one } = yield* push(a.handle, "one")
         // A tag that only another member has does not move, because the member that receives the push lacks it.
         yield* b.pushManifest(repository, { ...manifest("one"), tags: [samples.tag, Tag.make("b")] })
@@ -442,7 +442,7 @@ describe("Union, writing", () => {
         expect(yield* pointsAt(a)).toEqual(Option.some(two))
         expect(yield* pointsAt(b)).toEqual(Option.some(options.push === "all" ? two : one))
         expect(yield* Effect.flip(move("three", one))).toMatchObject({
-          _tag: "Denied",
+          _tag: "OciDenied",
           reason: `the tag "v1" already points at ${two}`
         })
         // A push whose answer was lost is repeated.
@@ -452,8 +452,8 @@ describe("Union, writing", () => {
           tags: [Tag.make("b")],
           ifMatch: one
         })
-        expect((yield* Effect.flip(elsewhere))._tag).toBe(options.push === "all" ? "PartialFailure" : "Denied")
-        expect((yield* Effect.flip(a.resolveManifest(repository, Tag.make("b"))))._tag).toBe("ManifestUnknown")
+        expect((yield* Effect.flip(elsewhere))._tag).toBe(options.push === "all" ? "OciPartialFailure" : "OciDenied")
+        expect((yield* Effect.flip(a.resolveManifest(repository, Tag.make("b"))))._tag).toBe("OciManifestUnknown")
       }))
 
     it.scoped("is refused if the tag points at the same bytes with another media type at another member", () =>
@@ -471,7 +471,7 @@ describe("Union, writing", () => {
           service.pushManifest(repository, manifest("application/vnd.example.two+json"))
         )
         expect(error).toMatchObject({
-          _tag: "ManifestInvalid",
+          _tag: "OciManifestInvalid",
           reason: "manifest invalid: the tag \"v1\" already points at these bytes as a manifest of type " +
             "application/vnd.example.one+json; push them with that type"
         })
@@ -493,7 +493,7 @@ describe("Union, writing", () => {
         expect(seen).toEqual([true, true])
         const down = failing(samples.known, "ResolveManifest")
         const unsure = union([member("a", noting), member("b", down)], { passOver: () => true })
-        expect((yield* Effect.flip(push(unsure, "new")))._tag).toBe("Unavailable")
+        expect((yield* Effect.flip(push(unsure, "new")))._tag).toBe("OciUnavailable")
         expect(seen.length).toBe(2)
       }))
 
@@ -505,7 +505,7 @@ describe("Union, writing", () => {
           const { digest: old } = yield* push(b.handle, "old")
           const immutable = yield* Immutable.middleware({ conditional })
           const handle = immutable(union([{ name: "a", registry: a }, { name: "b", registry: b }]))
-          expect((yield* Effect.flip(push(handle, "new", false)))._tag).toBe("Denied")
+          expect((yield* Effect.flip(push(handle, "new", false)))._tag).toBe("OciDenied")
           expect(yield* pointsAt(handle)).toEqual(Option.some(old))
         })
     )
@@ -530,15 +530,15 @@ describe("Union, writing", () => {
     it.effect("fail if no member had it, and report which member failed", () =>
       Effect.gen(function*() {
         expect(yield* Effect.flip(union([member("a", unknown), member("b", unknown)])(remove))).toMatchObject({
-          _tag: "BlobUnknown",
+          _tag: "OciBlobUnknown",
           reason: "a: blob unknown to registry; b: blob unknown to registry"
         })
         const down = samples.always(Answer.fail(new RegistryError.TransportError({})))
         expect(yield* Effect.flip(union([member("a", unknown), member("b", down)])(remove)))
-          .toMatchObject({ _tag: "TransportError" })
+          .toMatchObject({ _tag: "OciTransportError" })
         expect(yield* Effect.flip(union([member("a", unknown), member("b", samples.known), member("c", down)])(remove)))
           .toMatchObject({
-            _tag: "PartialFailure",
+            _tag: "OciPartialFailure",
             reason: "succeeded at a, b; failed at c: the registry cannot be reached",
             outcomes: [{ name: "a", error: undefined }, { name: "b", error: undefined }, { name: "c" }]
           })
@@ -567,7 +567,7 @@ describe("Union, writing", () => {
         const { all } = yield* two
         const { id } = yield* all.startUpload(repository)
         const error = yield* Effect.flip(all.appendUpload(repository, id, Body.bytes(content), { offset: 7 }))
-        expect(error._tag).toBe("RangeInvalid")
+        expect(error._tag).toBe("OciRangeInvalid")
         expect((yield* all.appendUpload(repository, id, Body.bytes(content), { offset: 0 })).offset).toBe(300_000)
       }))
 
@@ -588,9 +588,9 @@ describe("Union, writing", () => {
         expect((yield* all.getUpload(repository, appended.id)).offset).toBe(300_000)
         const error = yield* Effect.flip(all.completeUpload(repository, appended.id, blob.digest))
         expect(error).toMatchObject({
-          _tag: "PartialFailure",
+          _tag: "OciPartialFailure",
           reason: "succeeded at b; failed at a: out of order",
-          outcomes: [{ name: "a", error: { _tag: "Unavailable", reason: "out of order" } }, { name: "b" }]
+          outcomes: [{ name: "a", error: { _tag: "OciUnavailable", reason: "out of order" } }, { name: "b" }]
         })
         expect([yield* has(a), yield* has(b)]).toEqual([Option.none(), Option.some(300_000)])
       }))
@@ -599,8 +599,8 @@ describe("Union, writing", () => {
       Effect.gen(function*() {
         const { a, b } = yield* two
         const errors: ReadonlyArray<readonly [RegistryError.RegistryError, string]> = [
-          [new RegistryError.Denied({ reason: "no" }), "Denied"],
-          [new RegistryError.RealmRefused({ realm: "https://evil.example" }), "UnknownCode"]
+          [new RegistryError.Denied({ reason: "no" }), "OciDenied"],
+          [new RegistryError.RealmRefused({ realm: "https://evil.example" }), "OciUnknownCode"]
         ]
         for (const [error, tag] of errors) {
           const all = Registry.fromHandler(
@@ -610,7 +610,10 @@ describe("Union, writing", () => {
           const failure = yield* Effect.flip(
             all.completeUpload(repository, id, blob.digest, { body: Body.bytes(content) })
           )
-          expect(failure).toMatchObject({ _tag: "PartialFailure", outcomes: [{ error: { _tag: tag } }, { name: "b" }] })
+          expect(failure).toMatchObject({
+            _tag: "OciPartialFailure",
+            outcomes: [{ error: { _tag: tag } }, { name: "b" }]
+          })
         }
       }))
 
@@ -656,7 +659,7 @@ describe("Union, writing", () => {
         for (
           const gone of [Effect.asVoid(all.cancelUpload(repository, id)), Effect.asVoid(all.getUpload(repository, id))]
         ) {
-          expect(yield* Effect.flip(gone)).toMatchObject({ _tag: "BlobUploadUnknown" })
+          expect(yield* Effect.flip(gone)).toMatchObject({ _tag: "OciBlobUploadUnknown" })
         }
       }))
 
@@ -691,19 +694,19 @@ describe("Union, writing", () => {
           ]
           for (const each of forged) {
             for (const ask of uses(all, each)) {
-              expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
+              expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "OciBlobUploadUnknown" })
             }
           }
           const other = RepositoryName.make("team/other")
           for (const ask of uses(all, id, other)) {
-            expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
+            expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "OciBlobUploadUnknown" })
           }
           const uploadKey = Redacted.make("a key that two processes share")
           const swapped = Registry.fromHandler(
             union([{ name: "b", registry: b }, { name: "a", registry: a }], { push: "all", uploadKey })
           )
           for (const ask of uses(swapped, id)) {
-            expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
+            expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "OciBlobUploadUnknown" })
           }
           expect((yield* all.getUpload(repository, id)).offset).toBe(0)
         }))
@@ -726,7 +729,9 @@ describe("Union, writing", () => {
           const { id } = yield* of("key", "a", "b").startUpload(repository)
           expect((yield* of("key", "a", "b").getUpload(repository, id)).offset).toBe(0)
           for (const stranger of [of("another", "a", "b"), of("key", "b", "a")]) {
-            expect(yield* Effect.flip(stranger.getUpload(repository, id))).toMatchObject({ _tag: "BlobUploadUnknown" })
+            expect(yield* Effect.flip(stranger.getUpload(repository, id))).toMatchObject({
+              _tag: "OciBlobUploadUnknown"
+            })
           }
         }))
     })

@@ -44,7 +44,7 @@ describe("mergeSorted", () => {
       const lists = members.map((items, index) => ({ name: `member ${index}`, items: Stream.fromIterable(items) }))
       const error = yield* Effect.flip(Stream.runDrain(mergeSorted(lists, fields, options)))
       expect(error).toMatchObject({
-        _tag: "ResponseInvalid",
+        _tag: "OciResponseInvalid",
         message: `ListTags: the list of member ${members.length - 1} is out of order: "a" comes after "b"`
       })
     }))

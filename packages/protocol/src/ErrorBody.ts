@@ -41,24 +41,22 @@ export const maxDepth = 32
  * @category encoding
  */
 export const status = (error: RegistryError.RegistryError, operation?: Operation): number => {
-  if (error._tag === "SizeInvalid" && operation?._tag === "PushManifest") return 413
-  if (error._tag === "SizeInvalid" && (error.limit !== undefined || error.status === 413)) return 413
-  if (error._tag === "Denied" && error.status === 507) return 507
-  if (error._tag === "Denied" && operation?._tag === "PushManifest" && isConditional(operation)) return 412
-  if (error._tag === "UnknownCode" && isFailure(error.status)) return error.status
+  if (error._tag === "OciSizeInvalid" && operation?._tag === "PushManifest") return 413
+  if (error._tag === "OciSizeInvalid" && (error.limit !== undefined || error.status === 413)) return 413
+  if (error._tag === "OciDenied" && error.status === 507) return 507
+  if (error._tag === "OciDenied" && operation?._tag === "PushManifest" && isConditional(operation)) return 412
+  if (error._tag === "OciUnknownCode" && isFailure(error.status)) return error.status
   return rows[error._tag].status
 }
 
 const isFailure = (status: number | undefined): status is number =>
   status !== undefined && Number.isInteger(status) && status >= 400 && status < 600
 
-const reason = (error: RegistryError.RegistryError): string => {
-  if (error.reason !== undefined && error.reason !== "") return error.reason.slice(0, errorData.maxReason.whole)
-  return (error.constructor as unknown as { readonly fallback: string }).fallback
-}
+const reason = (error: RegistryError.RegistryError): string =>
+  RegistryError.reason(error).slice(0, errorData.maxReason.whole)
 
 const code = (error: RegistryError.RegistryError): string =>
-  error._tag === "UnknownCode" ? error.code : rows[error._tag].code
+  error._tag === "OciUnknownCode" ? error.code : rows[error._tag].code
 
 /**
  * Returns the detail of the response. If the code and the status identify the error completely, it is the detail of the
@@ -70,7 +68,7 @@ const detail = (
   size: errorData.Size
 ): unknown => {
   const plain = tagOf(status(error, operation), { code: code(error) }, operation?._tag) === error._tag &&
-    !(error._tag === "SizeInvalid" && error.limit !== undefined)
+    !(error._tag === "OciSizeInvalid" && error.limit !== undefined)
   if (!plain) return errorData.write(error, size)
   return size === "whole" ? error.detail : undefined
 }
@@ -80,8 +78,8 @@ const headers = (error: RegistryError.RegistryError, operation: Operation | unde
   ...(error.retryAfter === undefined || !Number.isFinite(error.retryAfter)
     ? {}
     : { "retry-after": String(Math.max(0, Math.ceil(error.retryAfter / 1000))) }),
-  ...(error._tag === "RangeInvalid" ? available(error.size, operation) : {}),
-  ...(error._tag === "Unsupported" && operation !== undefined ? { allow: otherMethods(operation).join(", ") } : {})
+  ...(error._tag === "OciRangeInvalid" ? available(error.size, operation) : {}),
+  ...(error._tag === "OciUnsupported" && operation !== undefined ? { allow: otherMethods(operation).join(", ") } : {})
 })
 
 /** Returns the headers with the available size of a blob or an upload, for a refused range. */
@@ -252,21 +250,21 @@ export const decode = (
   if (same !== undefined) return same
   const tag = tagOf(status, first, fields.operation)
   switch (tag) {
-    case "UnknownCode":
+    case "OciUnknownCode":
       return new RegistryError.UnknownCode({
         ...all,
         code: first?.code ?? unknown,
         reason: all.reason ?? answered
       })
-    case "RangeInvalid": {
+    case "OciRangeInvalid": {
       const size = Range.parseContentRange(headers["content-range"])?.size ?? Range.parseUploadOffset(headers)
       return new RegistryError.RangeInvalid({ ...all, size })
     }
-    case "SizeInvalid": {
+    case "OciSizeInvalid": {
       const tooLarge = status === 413 ? "the content is larger than the limit of the registry" : undefined
       return new RegistryError.SizeInvalid({ ...all, reason: all.reason ?? tooLarge })
     }
     default:
-      return new RegistryError[tag](all)
+      return new RegistryError.classes[tag](all)
   }
 }

@@ -39,7 +39,7 @@ export class Ping extends Data.TaggedClass("Ping") {}
  * @since 0.1.0
  * @category errors
  */
-export class Rejected extends Data.TaggedError("Rejected")<{
+export class Rejected extends Data.TaggedError("OciRejected")<{
   readonly error: RegistryError.RegistryError
   readonly status?: number | undefined
   readonly headers?: Wire.Headers | undefined
@@ -316,7 +316,7 @@ const decodeWhole = (
       status: 413
     })
   return Body.toBytes(options?.inMemory?.(body) ?? body, { limit, onLimit: tooLarge }).pipe(
-    Effect.mapError((error) => error._tag === "Rejected" ? error : new Rejected({ error })),
+    Effect.mapError((error) => error._tag === "OciRejected" ? error : new Rejected({ error })),
     Effect.flatMap((bytes) => decodeRow(row, { ...incoming, bytes }))
   )
 }

@@ -47,33 +47,33 @@ const operations: { readonly [T in Operation.OperationTag]: Operation.OperationO
 
 /** One error of each kind, with its additional fields. */
 const errors: { readonly [T in ErrorTag]: (fields: RegistryError.ErrorFields) => RegistryError.RegistryError } = {
-  BlobUnknown: (fields) => new RegistryError.BlobUnknown(fields),
-  BlobUploadInvalid: (fields) => new RegistryError.BlobUploadInvalid(fields),
-  BlobUploadUnknown: (fields) => new RegistryError.BlobUploadUnknown(fields),
-  DigestInvalid: (fields) => new RegistryError.DigestInvalid(fields),
-  ManifestBlobUnknown: (fields) => new RegistryError.ManifestBlobUnknown(fields),
-  ManifestInvalid: (fields) => new RegistryError.ManifestInvalid(fields),
-  ManifestUnknown: (fields) => new RegistryError.ManifestUnknown(fields),
-  NameInvalid: (fields) => new RegistryError.NameInvalid(fields),
-  NameUnknown: (fields) => new RegistryError.NameUnknown(fields),
-  SizeInvalid: (fields) => new RegistryError.SizeInvalid(fields),
-  Unauthorized: (fields) => new RegistryError.Unauthorized(fields),
-  Denied: (fields) => new RegistryError.Denied(fields),
-  Unsupported: (fields) => new RegistryError.Unsupported(fields),
-  TooManyRequests: (fields) => new RegistryError.TooManyRequests(fields),
-  RangeInvalid: (fields) => new RegistryError.RangeInvalid(fields),
-  TagInvalid: (fields) => new RegistryError.TagInvalid(fields),
-  ManifestUnverified: (fields) => new RegistryError.ManifestUnverified(fields),
-  Unavailable: (fields) => new RegistryError.Unavailable(fields),
-  UnknownCode: (fields) => new RegistryError.UnknownCode({ code: "QUOTA_EXCEEDED", ...fields }),
-  TransportError: (fields) => new RegistryError.TransportError(fields),
-  ResponseInvalid: (fields) => new RegistryError.ResponseInvalid(fields),
-  BodyFailed: (fields) => new RegistryError.BodyFailed(fields),
-  RealmRefused: (fields) => new RegistryError.RealmRefused({ realm: "https://auth.example/token", ...fields }),
-  CredentialError: (fields) => new RegistryError.CredentialError(fields),
-  TagConflict: (fields) => new RegistryError.TagConflict({ tag, members: [], ...fields }),
-  PartialFailure: (fields) => new RegistryError.PartialFailure({ outcomes: [], ...fields }),
-  Refused: (fields) => new RegistryError.Refused({ by: "Policy", ...fields })
+  OciBlobUnknown: (fields) => new RegistryError.BlobUnknown(fields),
+  OciBlobUploadInvalid: (fields) => new RegistryError.BlobUploadInvalid(fields),
+  OciBlobUploadUnknown: (fields) => new RegistryError.BlobUploadUnknown(fields),
+  OciDigestInvalid: (fields) => new RegistryError.DigestInvalid(fields),
+  OciManifestBlobUnknown: (fields) => new RegistryError.ManifestBlobUnknown(fields),
+  OciManifestInvalid: (fields) => new RegistryError.ManifestInvalid(fields),
+  OciManifestUnknown: (fields) => new RegistryError.ManifestUnknown(fields),
+  OciNameInvalid: (fields) => new RegistryError.NameInvalid(fields),
+  OciNameUnknown: (fields) => new RegistryError.NameUnknown(fields),
+  OciSizeInvalid: (fields) => new RegistryError.SizeInvalid(fields),
+  OciUnauthorized: (fields) => new RegistryError.Unauthorized(fields),
+  OciDenied: (fields) => new RegistryError.Denied(fields),
+  OciUnsupported: (fields) => new RegistryError.Unsupported(fields),
+  OciTooManyRequests: (fields) => new RegistryError.TooManyRequests(fields),
+  OciRangeInvalid: (fields) => new RegistryError.RangeInvalid(fields),
+  OciTagInvalid: (fields) => new RegistryError.TagInvalid(fields),
+  OciManifestUnverified: (fields) => new RegistryError.ManifestUnverified(fields),
+  OciUnavailable: (fields) => new RegistryError.Unavailable(fields),
+  OciUnknownCode: (fields) => new RegistryError.UnknownCode({ code: "QUOTA_EXCEEDED", ...fields }),
+  OciTransportError: (fields) => new RegistryError.TransportError(fields),
+  OciResponseInvalid: (fields) => new RegistryError.ResponseInvalid(fields),
+  OciBodyFailed: (fields) => new RegistryError.BodyFailed(fields),
+  OciRealmRefused: (fields) => new RegistryError.RealmRefused({ realm: "https://auth.example/token", ...fields }),
+  OciCredentialError: (fields) => new RegistryError.CredentialError(fields),
+  OciTagConflict: (fields) => new RegistryError.TagConflict({ tag, members: [], ...fields }),
+  OciPartialFailure: (fields) => new RegistryError.PartialFailure({ outcomes: [], ...fields }),
+  OciRefused: (fields) => new RegistryError.Refused({ by: "Policy", ...fields })
 }
 
 /** The code and the status of each error, and the operations for which the status differs. */
@@ -84,39 +84,39 @@ const golden: {
     others?: { readonly [O in Operation.OperationTag]?: number }
   ]
 } = {
-  BlobUnknown: ["BLOB_UNKNOWN", 404],
-  BlobUploadInvalid: ["BLOB_UPLOAD_INVALID", 400],
-  BlobUploadUnknown: ["BLOB_UPLOAD_UNKNOWN", 404],
-  DigestInvalid: ["DIGEST_INVALID", 400],
-  ManifestBlobUnknown: ["MANIFEST_BLOB_UNKNOWN", 400],
-  ManifestInvalid: ["MANIFEST_INVALID", 400],
-  ManifestUnknown: ["MANIFEST_UNKNOWN", 404],
-  NameInvalid: ["NAME_INVALID", 400],
-  NameUnknown: ["NAME_UNKNOWN", 404],
-  SizeInvalid: ["SIZE_INVALID", 400, { PushManifest: 413 }],
-  Unauthorized: ["UNAUTHORIZED", 401],
-  Denied: ["DENIED", 403],
-  Unsupported: ["UNSUPPORTED", 405],
-  TooManyRequests: ["TOOMANYREQUESTS", 429],
-  RangeInvalid: ["RANGE_INVALID", 416],
-  TagInvalid: ["TAG_INVALID", 400],
-  ManifestUnverified: ["MANIFEST_UNVERIFIED", 400],
-  Unavailable: ["UNAVAILABLE", 503],
-  UnknownCode: ["QUOTA_EXCEEDED", 500],
-  TransportError: ["UNKNOWN", 502],
-  ResponseInvalid: ["UNKNOWN", 502],
-  BodyFailed: ["UNKNOWN", 400],
-  RealmRefused: ["UNKNOWN", 502],
-  CredentialError: ["UNKNOWN", 502],
-  TagConflict: ["UNKNOWN", 409],
-  PartialFailure: ["UNKNOWN", 502],
-  Refused: ["UNKNOWN", 403]
+  OciBlobUnknown: ["BLOB_UNKNOWN", 404],
+  OciBlobUploadInvalid: ["BLOB_UPLOAD_INVALID", 400],
+  OciBlobUploadUnknown: ["BLOB_UPLOAD_UNKNOWN", 404],
+  OciDigestInvalid: ["DIGEST_INVALID", 400],
+  OciManifestBlobUnknown: ["MANIFEST_BLOB_UNKNOWN", 400],
+  OciManifestInvalid: ["MANIFEST_INVALID", 400],
+  OciManifestUnknown: ["MANIFEST_UNKNOWN", 404],
+  OciNameInvalid: ["NAME_INVALID", 400],
+  OciNameUnknown: ["NAME_UNKNOWN", 404],
+  OciSizeInvalid: ["SIZE_INVALID", 400, { PushManifest: 413 }],
+  OciUnauthorized: ["UNAUTHORIZED", 401],
+  OciDenied: ["DENIED", 403],
+  OciUnsupported: ["UNSUPPORTED", 405],
+  OciTooManyRequests: ["TOOMANYREQUESTS", 429],
+  OciRangeInvalid: ["RANGE_INVALID", 416],
+  OciTagInvalid: ["TAG_INVALID", 400],
+  OciManifestUnverified: ["MANIFEST_UNVERIFIED", 400],
+  OciUnavailable: ["UNAVAILABLE", 503],
+  OciUnknownCode: ["QUOTA_EXCEEDED", 500],
+  OciTransportError: ["UNKNOWN", 502],
+  OciResponseInvalid: ["UNKNOWN", 502],
+  OciBodyFailed: ["UNKNOWN", 400],
+  OciRealmRefused: ["UNKNOWN", 502],
+  OciCredentialError: ["UNKNOWN", 502],
+  OciTagConflict: ["UNKNOWN", 409],
+  OciPartialFailure: ["UNKNOWN", 502],
+  OciRefused: ["UNKNOWN", 403]
 }
 
 const errorTags = Object.keys(golden) as ReadonlyArray<ErrorTag>
 
 /** The errors that arrive unchanged: those with a code of their own. */
-const travelling = errorTags.filter((tag) => golden[tag][0] !== "UNKNOWN" && tag !== "UnknownCode")
+const travelling = errorTags.filter((tag) => golden[tag][0] !== "UNKNOWN" && tag !== "OciUnknownCode")
 
 const text = (response: Wire.Response): string => new TextDecoder().decode(response.body?.bytes)
 
@@ -221,7 +221,7 @@ describe("encode", () => {
       undefined,
       [
         "403",
-        `{"errors":[{"code":"UNKNOWN","message":"not today","detail":{"_tag":"Refused","by":"Policy","detail":{"age":1}}}]}`
+        `{"errors":[{"code":"UNKNOWN","message":"not today","detail":{"_tag":"OciRefused","by":"Policy","detail":{"age":1}}}]}`
       ]
     ],
     [
@@ -317,25 +317,25 @@ const member = fc.string({ minLength: 1, maxLength: 10 })
 
 /** The additional fields of each kind of error. */
 const specific: { readonly [T in ErrorTag]?: fc.Arbitrary<object> } = {
-  SizeInvalid: fc.record({ limit: count }),
-  RangeInvalid: fc.record({ size: count }),
-  UnknownCode: fc.record({
+  OciSizeInvalid: fc.record({ limit: count }),
+  OciRangeInvalid: fc.record({ size: count }),
+  OciUnknownCode: fc.record({
     code: fc.constantFrom("UNKNOWN", "QUOTA_EXCEEDED", "odd"),
     status: fc.constantFrom(undefined, 400, 401, 404, 409, 422, 429, 500, 502, 503)
   }),
-  RealmRefused: fc.record({ realm: fc.webUrl() }),
-  TagConflict: fc.record({
+  OciRealmRefused: fc.record({ realm: fc.webUrl() }),
+  OciTagConflict: fc.record({
     tag: fc.constant(tag),
     members: fc.array(fc.record({ name: member, digest: fc.constantFrom(undefined, digest) }), { maxLength: 3 })
   }),
-  Refused: fc.record({ by: fc.string() })
+  OciRefused: fc.record({ by: fc.string() })
 }
 
 /** Any error, including errors that contain other errors. */
 const { anyError } = fc.letrec<{ anyError: RegistryError.RegistryError }>((tie) => ({
   anyError: fc.oneof(
     { maxDepth: 2 },
-    ...errorTags.filter((tag) => tag !== "PartialFailure").map((tag) =>
+    ...errorTags.filter((tag) => tag !== "OciPartialFailure").map((tag) =>
       fc.tuple(common, specific[tag] ?? fc.constant({})).map(([fields, more]) => errors[tag]({ ...fields, ...more }))
     ),
     fc.tuple(
@@ -439,9 +439,9 @@ describe("decode of encode", () => {
     }))
     const arrived = roundTrip(new RegistryError.PartialFailure({ outcomes, detail }), operations.PushManifest)
     expect(arrived).toMatchObject({
-      _tag: "PartialFailure",
+      _tag: "OciPartialFailure",
       outcomes: outcomes.map(({ error, name }) =>
-        error === undefined ? { name } : { name, error: { _tag: "Denied", reason: "no".repeat(100) } }
+        error === undefined ? { name } : { name, error: { _tag: "OciDenied", reason: "no".repeat(100) } }
       )
     })
   })
@@ -449,15 +449,15 @@ describe("decode of encode", () => {
   it("ignores data that belongs to another error", () => {
     const body = (code: string, detail: unknown) => JSON.stringify({ errors: [{ code, message: "no", detail }] })
     const rows: ReadonlyArray<readonly [status: number, code: string, detail: unknown, tag: ErrorTag]> = [
-      [401, "UNKNOWN", { _tag: "TransportError" }, "Unauthorized"],
-      [502, "DENIED", { _tag: "TransportError" }, "Unavailable"],
-      [502, "UNKNOWN", { _tag: "PartialFailure", outcomes: [{ name: 1 }] }, "UnknownCode"],
-      [409, "UNKNOWN", { _tag: "TagConflict", tag: "no tag", members: [] }, "UnknownCode"],
-      [403, "UNKNOWN", { _tag: "Refused" }, "UnknownCode"],
-      [403, "UNKNOWN", { _tag: "toString" }, "UnknownCode"],
-      [403, "UNKNOWN", { _tag: ["Refused"], by: "x" }, "UnknownCode"],
-      [507, "QUOTA", { _tag: "UnknownCode", code: "OTHER" }, "UnknownCode"],
-      [409, "UNKNOWN", null, "UnknownCode"]
+      [401, "UNKNOWN", { _tag: "OciTransportError" }, "OciUnauthorized"],
+      [502, "DENIED", { _tag: "OciTransportError" }, "OciUnavailable"],
+      [502, "UNKNOWN", { _tag: "OciPartialFailure", outcomes: [{ name: 1 }] }, "OciUnknownCode"],
+      [409, "UNKNOWN", { _tag: "OciTagConflict", tag: "no tag", members: [] }, "OciUnknownCode"],
+      [403, "UNKNOWN", { _tag: "OciRefused" }, "OciUnknownCode"],
+      [403, "UNKNOWN", { _tag: "toString" }, "OciUnknownCode"],
+      [403, "UNKNOWN", { _tag: ["OciRefused"], by: "x" }, "OciUnknownCode"],
+      [507, "QUOTA", { _tag: "OciUnknownCode", code: "OTHER" }, "OciUnknownCode"],
+      [409, "UNKNOWN", null, "OciUnknownCode"]
     ]
     for (const [status, code, detail, tag] of rows) {
       const error = decode({ status, body: body(code, detail) }, Operation.errorFields(operations.GetBlob))
@@ -466,11 +466,11 @@ describe("decode of encode", () => {
   })
 
   it("takes the fields of the request from the request, not from the data", () => {
-    const detail = { _tag: "Refused", by: "Policy", operation: "GetBlob", repository: "x", registry: "y", status: 1 }
+    const detail = { _tag: "OciRefused", by: "Policy", operation: "GetBlob", repository: "x", registry: "y", status: 1 }
     const body = JSON.stringify({ errors: [{ code: "UNKNOWN", detail }] })
     expect(decode({ status: 403, body }, { operation: "ListRepositories", registry: "registry.example" }))
       .toMatchObject({
-        _tag: "Refused",
+        _tag: "OciRefused",
         by: "Policy",
         operation: "ListRepositories",
         repository: undefined,
@@ -481,7 +481,11 @@ describe("decode of encode", () => {
 
   it("keeps an unknown code", () => {
     const error = new RegistryError.UnknownCode({ code: "QUOTA", reason: "full", status: 422 })
-    expect(roundTrip(error, operations.PushBlob)).toMatchObject({ _tag: "UnknownCode", code: "QUOTA", reason: "full" })
+    expect(roundTrip(error, operations.PushBlob)).toMatchObject({
+      _tag: "OciUnknownCode",
+      code: "QUOTA",
+      reason: "full"
+    })
   })
 
   it("keeps retryAfter and the available size", () => {
@@ -489,7 +493,7 @@ describe("decode of encode", () => {
     for (const operationTag of ["GetBlob", "AppendUpload", "CompleteUpload"] as const) {
       for (const size of [0, 1, 2048]) {
         const arrived = roundTrip(new RegistryError.RangeInvalid({ size }), operations[operationTag])
-        expect(arrived).toMatchObject({ _tag: "RangeInvalid", size })
+        expect(arrived).toMatchObject({ _tag: "OciRangeInvalid", size })
       }
     }
   })
@@ -500,22 +504,22 @@ describe("decode", () => {
    * The errors for responses without a body, such as to HEAD, for operations on blobs, manifests, uploads and others.
    */
   const bare: ReadonlyArray<readonly [status: number, tag: ErrorTag]> = [
-    [300, "UnknownCode"],
-    [304, "UnknownCode"],
-    [401, "Unauthorized"],
-    [403, "Denied"],
-    [405, "Unsupported"],
-    [408, "UnknownCode"],
-    [409, "UnknownCode"],
-    [412, "Denied"],
-    [413, "SizeInvalid"],
-    [416, "RangeInvalid"],
-    [429, "TooManyRequests"],
-    [500, "UnknownCode"],
-    [501, "UnknownCode"],
-    [502, "Unavailable"],
-    [503, "Unavailable"],
-    [504, "Unavailable"]
+    [300, "OciUnknownCode"],
+    [304, "OciUnknownCode"],
+    [401, "OciUnauthorized"],
+    [403, "OciDenied"],
+    [405, "OciUnsupported"],
+    [408, "OciUnknownCode"],
+    [409, "OciUnknownCode"],
+    [412, "OciDenied"],
+    [413, "OciSizeInvalid"],
+    [416, "OciRangeInvalid"],
+    [429, "OciTooManyRequests"],
+    [500, "OciUnknownCode"],
+    [501, "OciUnknownCode"],
+    [502, "OciUnavailable"],
+    [503, "OciUnavailable"],
+    [504, "OciUnavailable"]
   ]
   it.each(bare)("decodes status %i without a body to %s", (status, tag) => {
     for (const operationTag of operationTags) {
@@ -531,40 +535,40 @@ describe("decode", () => {
   })
 
   const refusedPushes: { readonly [T in Operation.OperationTag]?: ErrorTag } = {
-    PushBlob: "BlobUploadInvalid",
-    StartUpload: "BlobUploadInvalid",
-    AppendUpload: "BlobUploadInvalid",
-    CompleteUpload: "BlobUploadInvalid",
-    PushManifest: "ManifestInvalid"
+    PushBlob: "OciBlobUploadInvalid",
+    StartUpload: "OciBlobUploadInvalid",
+    AppendUpload: "OciBlobUploadInvalid",
+    CompleteUpload: "OciBlobUploadInvalid",
+    PushManifest: "OciManifestInvalid"
   }
   it.each(operationTags)(
     "decodes status 400 without a body, for %s, to an error about the pushed content",
     (operationTag) => {
       const error = decode({ status: 400 }, { operation: operationTag })
-      expect(error._tag).toBe(refusedPushes[operationTag] ?? "UnknownCode")
+      expect(error._tag).toBe(refusedPushes[operationTag] ?? "OciUnknownCode")
       expect(error.message).toBe(`${operationTag}: the registry answered with status 400`)
     }
   )
 
   const notFound: { readonly [T in Operation.OperationTag]: ErrorTag } = {
-    ResolveBlob: "BlobUnknown",
-    GetBlob: "BlobUnknown",
-    ResolveManifest: "ManifestUnknown",
-    GetManifest: "ManifestUnknown",
-    PushBlob: "NameUnknown",
-    MountBlob: "NameUnknown",
-    StartUpload: "NameUnknown",
-    GetUpload: "BlobUploadUnknown",
-    AppendUpload: "BlobUploadUnknown",
-    CompleteUpload: "BlobUploadUnknown",
-    CancelUpload: "BlobUploadUnknown",
-    PushManifest: "NameUnknown",
-    DeleteBlob: "BlobUnknown",
-    DeleteManifest: "ManifestUnknown",
-    DeleteTag: "ManifestUnknown",
-    ListRepositories: "Unsupported",
-    ListTags: "NameUnknown",
-    ListReferrers: "NameUnknown"
+    ResolveBlob: "OciBlobUnknown",
+    GetBlob: "OciBlobUnknown",
+    ResolveManifest: "OciManifestUnknown",
+    GetManifest: "OciManifestUnknown",
+    PushBlob: "OciNameUnknown",
+    MountBlob: "OciNameUnknown",
+    StartUpload: "OciNameUnknown",
+    GetUpload: "OciBlobUploadUnknown",
+    AppendUpload: "OciBlobUploadUnknown",
+    CompleteUpload: "OciBlobUploadUnknown",
+    CancelUpload: "OciBlobUploadUnknown",
+    PushManifest: "OciNameUnknown",
+    DeleteBlob: "OciBlobUnknown",
+    DeleteManifest: "OciManifestUnknown",
+    DeleteTag: "OciManifestUnknown",
+    ListRepositories: "OciUnsupported",
+    ListTags: "OciNameUnknown",
+    ListReferrers: "OciNameUnknown"
   }
   it.each(operationTags)("decodes status 404 without a body, for %s, to its not-found error", (operationTag) => {
     const error = decode({ status: 404 }, Operation.errorFields(operations[operationTag]))
@@ -586,23 +590,26 @@ describe("decode", () => {
       error: Expected
     ]
   > = [
-    ["a code of the spec", { status: 400, body: json({ code: "NAME_INVALID" }) }, { _tag: "NameInvalid", status: 400 }],
+    ["a code of the spec", { status: 400, body: json({ code: "NAME_INVALID" }) }, {
+      _tag: "OciNameInvalid",
+      status: 400
+    }],
     [
       "its message and detail",
       { status: 404, body: json({ code: "MANIFEST_UNKNOWN", message: "gone", detail: { Tag: "v1" } }) },
-      { _tag: "ManifestUnknown", message: "gone", reason: "gone", detail: { Tag: "v1" } }
+      { _tag: "OciManifestUnknown", message: "gone", reason: "gone", detail: { Tag: "v1" } }
     ],
     ["the code if the status is unspecific", { status: 400, body: json({ code: "BLOB_UNKNOWN" }) }, {
-      _tag: "BlobUnknown"
+      _tag: "OciBlobUnknown"
     }],
     ["an empty message", { status: 403, body: json({ code: "DENIED", message: "" }) }, {
-      _tag: "Denied",
+      _tag: "OciDenied",
       reason: undefined
     }],
     [
       "an invalid message",
       { status: 403, body: json({ code: "DENIED", message: { a: 1 }, detail: null }) },
-      { _tag: "Denied", reason: undefined, detail: undefined }
+      { _tag: "OciDenied", reason: undefined, detail: undefined }
     ],
     [
       "no detail that is too deep to be shown",
@@ -614,7 +621,7 @@ describe("decode", () => {
         )
       },
       {
-        _tag: "Denied",
+        _tag: "OciDenied",
         detail: nested(ErrorBody.maxDepth),
         diagnostics: [{ code: "DENIED", message: undefined, detail: nested(ErrorBody.maxDepth) }, {
           code: "DENIED",
@@ -629,7 +636,7 @@ describe("decode", () => {
         body: json({ code: "ODD", message: "odd" }, { code: "SIZE_INVALID", message: "size" }, { code: "DENIED" })
       },
       {
-        _tag: "SizeInvalid",
+        _tag: "OciSizeInvalid",
         reason: "size",
         diagnostics: [
           { code: "ODD", message: "odd" },
@@ -641,83 +648,83 @@ describe("decode", () => {
     [
       "an unknown code",
       { status: 422, body: json({ code: "QUOTA", message: "full", detail: 1 }) },
-      { _tag: "UnknownCode", code: "QUOTA", reason: "full", detail: 1, status: 422 }
+      { _tag: "OciUnknownCode", code: "QUOTA", reason: "full", detail: 1, status: 422 }
     ],
     [
       "an unknown code, without a message",
       { status: 422, body: json({ code: "QUOTA" }) },
-      { _tag: "UnknownCode", code: "QUOTA", reason: "the registry answered with status 422" }
+      { _tag: "OciUnknownCode", code: "QUOTA", reason: "the registry answered with status 422" }
     ],
     // Codes of Harbor, Gitea and others: the status determines the error.
     ["not found by an unknown code", { status: 404, body: json({ code: "NOT_FOUND" }) }, {
-      _tag: "ManifestUnknown"
+      _tag: "OciManifestUnknown"
     }],
-    ["not found by no code", { status: 404, body: json({ code: "UNKNOWN" }) }, { _tag: "ManifestUnknown" }],
-    ["unauthorized by an unknown code", { status: 401, body: json({ code: "NO" }) }, { _tag: "Unauthorized" }],
+    ["not found by no code", { status: 404, body: json({ code: "UNKNOWN" }) }, { _tag: "OciManifestUnknown" }],
+    ["unauthorized by an unknown code", { status: 401, body: json({ code: "NO" }) }, { _tag: "OciUnauthorized" }],
     [
       "too many requests by an unknown code",
       { status: 429, body: json({ code: "TOO_MANY_REQUESTS", message: "slow" }) },
-      { _tag: "TooManyRequests", reason: "slow" }
+      { _tag: "OciTooManyRequests", reason: "slow" }
     ],
-    ["unavailable by an unknown code", { status: 503, body: json({ code: "DOWN" }) }, { _tag: "Unavailable" }],
-    ["a failure that has no code", { status: 502, body: json({ code: "UNKNOWN" }) }, { _tag: "UnknownCode" }],
+    ["unavailable by an unknown code", { status: 503, body: json({ code: "DOWN" }) }, { _tag: "OciUnavailable" }],
+    ["a failure that has no code", { status: 502, body: json({ code: "UNKNOWN" }) }, { _tag: "OciUnknownCode" }],
     ["a code in small letters", { status: 400, body: json({ code: "denied" }) }, {
-      _tag: "UnknownCode",
+      _tag: "OciUnknownCode",
       code: "denied"
     }],
     ["a code that is a member of all objects", { status: 400, body: json({ code: "constructor" }) }, {
-      _tag: "UnknownCode"
+      _tag: "OciUnknownCode"
     }],
     ["an invalid code", { status: 403, body: json({ code: 1 }, null, "x", []) }, {
-      _tag: "Denied",
+      _tag: "OciDenied",
       diagnostics: []
     }],
-    ["invalid errors", { status: 403, body: `{"errors":{"code":"NAME_INVALID"}}` }, { _tag: "Denied" }],
-    ["no errors", { status: 403, body: `{"errors":[]}` }, { _tag: "Denied" }],
-    ["other JSON", { status: 403, body: `{"message":"x"}` }, { _tag: "Denied" }],
-    ["null", { status: 403, body: "null" }, { _tag: "Denied" }],
-    ["broken JSON", { status: 403, body: `{"errors":[{"code":"NAME_INVALID"}` }, { _tag: "Denied" }],
-    ["a byte order mark", { status: 400, body: `\ufeff${json({ code: "NAME_INVALID" })}` }, { _tag: "NameInvalid" }],
-    ["text that is not UTF-8", { status: 403, body: new Uint8Array([0xff, 0xfe]) }, { _tag: "Denied" }],
-    ["a web page", { status: 503, body: "<html><h1>503 Service Unavailable</h1></html>" }, { _tag: "Unavailable" }],
-    ["an HTML page", { status: 500, body: "<html>" }, { _tag: "UnknownCode", code: "UNKNOWN" }],
-    ["an empty body", { status: 401, body: "" }, { _tag: "Unauthorized" }],
+    ["invalid errors", { status: 403, body: `{"errors":{"code":"NAME_INVALID"}}` }, { _tag: "OciDenied" }],
+    ["no errors", { status: 403, body: `{"errors":[]}` }, { _tag: "OciDenied" }],
+    ["other JSON", { status: 403, body: `{"message":"x"}` }, { _tag: "OciDenied" }],
+    ["null", { status: 403, body: "null" }, { _tag: "OciDenied" }],
+    ["broken JSON", { status: 403, body: `{"errors":[{"code":"NAME_INVALID"}` }, { _tag: "OciDenied" }],
+    ["a byte order mark", { status: 400, body: `\ufeff${json({ code: "NAME_INVALID" })}` }, { _tag: "OciNameInvalid" }],
+    ["text that is not UTF-8", { status: 403, body: new Uint8Array([0xff, 0xfe]) }, { _tag: "OciDenied" }],
+    ["a web page", { status: 503, body: "<html><h1>503 Service Unavailable</h1></html>" }, { _tag: "OciUnavailable" }],
+    ["an HTML page", { status: 500, body: "<html>" }, { _tag: "OciUnknownCode", code: "UNKNOWN" }],
+    ["an empty body", { status: 401, body: "" }, { _tag: "OciUnauthorized" }],
     [
       "a body of the maximum size",
       { status: 400, body: json({ code: "NAME_INVALID" }).padEnd(ErrorBody.maxBytes) },
-      { _tag: "NameInvalid" }
+      { _tag: "OciNameInvalid" }
     ],
     [
       "a body that is too long",
       { status: 400, body: json({ code: "NAME_INVALID" }).padEnd(ErrorBody.maxBytes + 1) },
-      { _tag: "UnknownCode" }
+      { _tag: "OciUnknownCode" }
     ],
     [
       "a message with terminal escapes",
       { status: 403, body: json({ code: "DENIED", message: "\x1b[2J\r\nok" }) },
-      { _tag: "Denied", message: "\\u001b[2J\\u000d\\u000aok" }
+      { _tag: "OciDenied", message: "\\u001b[2J\\u000d\\u000aok" }
     ],
     [
       "content that is too large, without a reason",
       { status: 413 },
-      { _tag: "SizeInvalid", message: "the content is larger than the limit of the registry" }
+      { _tag: "OciSizeInvalid", message: "the content is larger than the limit of the registry" }
     ],
     [
       "a refused range, with the available size",
       { status: 416, headers: { "content-range": "bytes */2048" } },
-      { _tag: "RangeInvalid", size: 2048 }
+      { _tag: "OciRangeInvalid", size: 2048 }
     ],
     [
       "a refused chunk, with the offset of the upload",
       { status: 416, body: json({ code: "RANGE_INVALID" }), headers: { range: "0-9" } },
-      { _tag: "RangeInvalid", size: 10 }
+      { _tag: "OciRangeInvalid", size: 10 }
     ],
     [
       "a chunk refused with an unknown code, with the offset of the upload",
       { status: 416, headers: { range: "bytes=0-9", "upload-offset": "10" } },
-      { _tag: "RangeInvalid", size: 10 }
+      { _tag: "OciRangeInvalid", size: 10 }
     ],
-    ["a refused range, without a size", { status: 416 }, { _tag: "RangeInvalid", size: undefined }]
+    ["a refused range, without a size", { status: 416 }, { _tag: "OciRangeInvalid", size: undefined }]
   ]
   it.each(rows)("decodes %s", (_, response, { _tag, ...expected }) => {
     const error = decode(response, { operation: "GetManifest" })

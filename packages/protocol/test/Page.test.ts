@@ -100,7 +100,7 @@ describe("take", () => {
   it.effect("fails as the list fails", () =>
     Effect.gen(function*() {
       const list = Stream.concat(Stream.make(1), Stream.fail(new RegistryError.NameUnknown({})))
-      expect((yield* Effect.flip(Page.take(list, 2)))._tag).toBe("NameUnknown")
+      expect((yield* Effect.flip(Page.take(list, 2)))._tag).toBe("OciNameUnknown")
       expect(yield* Page.take(list, 0)).toEqual({ items: [], more: false })
     }))
 })

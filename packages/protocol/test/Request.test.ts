@@ -657,7 +657,7 @@ describe("decode", () => {
       ])
       for (const pieces of [["abcd"], ["abc", "def"], ["abcdef"], []]) {
         const error = yield* Effect.flip(read((yield* decodeChunk(chunked(...pieces))).body))
-        expect([pieces, error._tag]).toEqual([pieces, "SizeInvalid"])
+        expect([pieces, error._tag]).toEqual([pieces, "OciSizeInvalid"])
       }
     }))
 
@@ -709,7 +709,7 @@ describe("decode", () => {
     it.effect("fails with the error of the body", () =>
       Effect.gen(function*() {
         const rejected = yield* rejection(push(Body.stream(Stream.fail(new Error("reset")))))
-        expect([rejected.error._tag, ...answer(rejected)]).toEqual(["BodyFailed", 400, "UNKNOWN"])
+        expect([rejected.error._tag, ...answer(rejected)]).toEqual(["OciBodyFailed", 400, "UNKNOWN"])
       }))
   })
 

@@ -674,221 +674,239 @@ describe("decode", () => {
       reason: RegExp
     ]
   > = [
-    ["a blob without a length", resolveBlob, {}, "ResponseInvalid", /without a Content-Length/],
+    ["a blob without a length", resolveBlob, {}, "OciResponseInvalid", /without a Content-Length/],
     [
       "an invalid length",
       resolveBlob,
       { headers: { "content-length": "-1" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /without a Content-Length/
     ],
     [
       "a length that is not a safe integer",
       resolveBlob,
       { headers: { "content-length": "9007199254740992" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Content-Length/
     ],
-    ["a blob by another status", resolveBlob, { status: 204 }, "ResponseInvalid", /status 204 instead of 200/],
-    ["content without a length", getBlob, { body }, "ResponseInvalid", /without a Content-Length/],
-    ["a part that was not requested", getBlob, part("bytes 2-4/10"), "ResponseInvalid", /status 206 instead of 200/],
-    ["a part without a range", getRange, { status: 206, body }, "ResponseInvalid", /without a valid Content-Range/],
+    ["a blob by another status", resolveBlob, { status: 204 }, "OciResponseInvalid", /status 204 instead of 200/],
+    ["content without a length", getBlob, { body }, "OciResponseInvalid", /without a Content-Length/],
+    ["a part that was not requested", getBlob, part("bytes 2-4/10"), "OciResponseInvalid", /status 206 instead of 200/],
+    ["a part without a range", getRange, { status: 206, body }, "OciResponseInvalid", /without a valid Content-Range/],
     [
       "a part with an invalid range",
       getRange,
       part("bytes 4-2/10"),
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /without a valid Content-Range/
     ],
     [
       "several parts",
       getRange,
       { status: 206, headers: { "content-type": "multipart/byteranges" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Content-Range/
     ],
-    ["a part of nothing", getRange, part("bytes */10"), "ResponseInvalid", /without a valid Content-Range/],
+    ["a part of nothing", getRange, part("bytes */10"), "OciResponseInvalid", /without a valid Content-Range/],
     [
       "a part of unknown total size",
       getRange,
       part("bytes 2-4/*"),
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /does not contain the size of the blob/
     ],
     [
       "a part of the past",
       getRange,
       part("bytes 1-3/10"),
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /sent the range 1-3 of 10, but the client requested bytes=2-4/
     ],
-    ["a part that is shorter", getRange, part("bytes 2-3/10"), "ResponseInvalid", /sent the range 2-3 of 10/],
-    ["a part that is longer", getRange, part("bytes 2-5/10"), "ResponseInvalid", /sent the range 2-5 of 10/],
-    ["a part that was not cut off", getRange, part("bytes 2-3/4"), "ResponseInvalid", /sent 3 bytes for a range of 2/],
-    ["a part where there is none", getRange, part("bytes 0-0/1"), "ResponseInvalid", /sent the range 0-0 of 1/],
+    ["a part that is shorter", getRange, part("bytes 2-3/10"), "OciResponseInvalid", /sent the range 2-3 of 10/],
+    ["a part that is longer", getRange, part("bytes 2-5/10"), "OciResponseInvalid", /sent the range 2-5 of 10/],
+    [
+      "a part that was not cut off",
+      getRange,
+      part("bytes 2-3/4"),
+      "OciResponseInvalid",
+      /sent 3 bytes for a range of 2/
+    ],
+    ["a part where there is none", getRange, part("bytes 0-0/1"), "OciResponseInvalid", /sent the range 0-0 of 1/],
     [
       "a part of other bytes",
       getRange,
       { ...part("bytes 2-4/10"), body: ten },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /sent 10 bytes for a range of 3/
     ],
     [
       "a whole blob that does not contain the range",
       getRange,
       { headers: { "content-length": "2" }, body },
-      "RangeInvalid",
+      "OciRangeInvalid",
       /^invalid content range$/
     ],
-    ["all of a blob without a length", getRange, { body: ten }, "ResponseInvalid", /without a Content-Length/],
+    ["all of a blob without a length", getRange, { body: ten }, "OciResponseInvalid", /without a Content-Length/],
     [
       "a manifest without a type",
       resolveTag,
       { headers: { "content-length": "2" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Content-Type/
     ],
     [
       "a manifest with an invalid media type",
       resolveTag,
       { headers: { ...image, "content-type": "json" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Content-Type/
     ],
     [
       "a manifest without a length",
       resolveTag,
       { headers: { "content-type": "a/b" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Content-Length/
     ],
-    ["a manifest by tag without a digest", resolveTag, { headers: image }, "ResponseInvalid", /Docker-Content-Digest/],
+    [
+      "a manifest by tag without a digest",
+      resolveTag,
+      { headers: image },
+      "OciResponseInvalid",
+      /Docker-Content-Digest/
+    ],
     [
       "a manifest with an invalid digest",
       resolveTag,
       { headers: { ...image, "docker-content-digest": "sha256:../x" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Docker-Content-Digest/
     ],
     [
       "a manifest that was not requested",
       resolveDigest,
       { headers: { ...image, "docker-content-digest": other } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /but the client requested sha256:/
     ],
     [
       "a web page",
       getTag,
       { headers: { "content-type": "text/html; charset=utf-8" }, body },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Content-Type/
     ],
-    ["bytes without a type", getTag, { body }, "ResponseInvalid", /Content-Type/],
+    ["bytes without a type", getTag, { body }, "OciResponseInvalid", /Content-Type/],
     [
       "bytes that do not match the digest header",
       getTag,
       { headers: { ...image, "docker-content-digest": other }, body },
-      "DigestInvalid",
+      "OciDigestInvalid",
       /does not match/
     ],
     [
       "other bytes than the requested ones, with another digest header",
       getDigest,
       { headers: { ...image, "docker-content-digest": other }, body: Body.empty },
-      "DigestInvalid",
+      "OciDigestInvalid",
       /does not match/
     ],
     [
       "truncated bytes",
       getDigest,
       { headers: image, body: Body.bytes(content.subarray(0, 1)) },
-      "DigestInvalid",
+      "OciDigestInvalid",
       /does not match/
     ],
     [
       "a blob that is still to be sent",
       new Operation.PushBlob({ repository, descriptor: { mediaType: "a/b", digest, size: 2 }, body }),
       { status: 202 },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /status 202 instead of 201/
     ],
-    ["a mount by 200", mount, { status: 200 }, "ResponseInvalid", /status 200 instead of 201 or 202/],
-    ["an upload without a location", start, { status: 202 }, "ResponseInvalid", /Location/],
-    ["an upload in place of a mount, without a location", mount, { status: 202 }, "ResponseInvalid", /Location/],
-    ["an upload at no URL", start, { status: 202, headers: { location: "http://[" } }, "ResponseInvalid", /Location/],
+    ["a mount by 200", mount, { status: 200 }, "OciResponseInvalid", /status 200 instead of 201 or 202/],
+    ["an upload without a location", start, { status: 202 }, "OciResponseInvalid", /Location/],
+    ["an upload in place of a mount, without a location", mount, { status: 202 }, "OciResponseInvalid", /Location/],
+    [
+      "an upload at no URL",
+      start,
+      { status: 202, headers: { location: "http://[" } },
+      "OciResponseInvalid",
+      /Location/
+    ],
     [
       "an upload in a file",
       start,
       { status: 202, headers: { location: "file:///etc/passwd" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Location/
     ],
     [
       "an upload in a script",
       start,
       { status: 202, headers: { location: "javascript:alert(1)" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /Location/
     ],
     [
       "a new upload by 201",
       start,
       { status: 201, headers: { location: at } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /status 201 instead of 202/
     ],
-    ["a chunk by 200", append({ offset: 0, body }), { status: 200 }, "ResponseInvalid", /status 200/],
+    ["a chunk by 200", append({ offset: 0, body }), { status: 200 }, "OciResponseInvalid", /status 200/],
     [
       "a chunk without an offset or a range",
       append({ body }),
       { status: 202 },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /the offset of the upload/
     ],
     [
       "a chunk without an offset, with an invalid range",
       append({ body }),
       { status: 202, headers: { range: "a-b" } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /the offset of the upload/
     ],
     [
       "the end of an upload of unknown size",
       complete({ body: unknownSize }),
       { status: 201 },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /the size of the blob/
     ],
     [
       "the completion of an upload with status 202",
       complete({ offset: 2 }),
       { status: 202 },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /status 202/
     ],
     [
       "a manifest that was stored under another digest",
       push({ digest, tags: [] }),
       { status: 201, headers: { "docker-content-digest": other } },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /stored the manifest as/
     ],
     [
       "a deletion by 201",
       new Operation.DeleteTag({ repository, tag }),
       { status: 201 },
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /status 201/
     ],
     [
       "a redirect that was not followed",
       getBlob,
       { status: 307, headers: { location: "https://cdn.example/x" } },
-      "UnknownCode",
+      "OciUnknownCode",
       /status 307/
     ],
-    ["a failure", getBlob, { status: 404 }, "BlobUnknown", /^blob unknown to registry$/],
+    ["a failure", getBlob, { status: 404 }, "OciBlobUnknown", /^blob unknown to registry$/],
     [
       "a failure with a reason",
       getBlob,
@@ -896,21 +914,21 @@ describe("decode", () => {
         status: 404,
         body: Body.bytes(new TextEncoder().encode(`{"errors":[{"code":"NAME_UNKNOWN","message":"gone"}]}`))
       },
-      "NameUnknown",
+      "OciNameUnknown",
       /^gone$/
     ],
     [
       "a failure with an endless body",
       getBlob,
       { status: 500, body: Body.stream(Stream.repeatValue(new Uint8Array(1024))) },
-      "UnknownCode",
+      "OciUnknownCode",
       /^the registry answered with status 500$/
     ],
     [
       "a failure with a truncated body",
       getBlob,
       { status: 503, body: Body.stream(Stream.fail(new Error("reset"))) },
-      "Unavailable",
+      "OciUnavailable",
       /^service unavailable$/
     ]
   ]
@@ -962,10 +980,10 @@ describe("decode", () => {
         for (const body of [short, long]) {
           const found = yield* decode(getRange, received(getRange, { ...part("bytes 2-4/10"), body }))
           const error = yield* Effect.flip(bytesOf(found.body))
-          expect(error).toMatchObject({ _tag: "SizeInvalid", operation: "GetBlob", repository })
+          expect(error).toMatchObject({ _tag: "OciSizeInvalid", operation: "GetBlob", repository })
         }
         const cut = yield* decode(getRange, received(getRange, { ...whole, body: long }))
-        expect((yield* Effect.flip(bytesOf(cut.body)))._tag).toBe("SizeInvalid")
+        expect((yield* Effect.flip(bytesOf(cut.body)))._tag).toBe("OciSizeInvalid")
       }))
 
     it.effect("does not read the content before it is consumed", () =>
@@ -985,7 +1003,7 @@ describe("decode", () => {
         const response = received(getTag, { headers: { "content-type": "a/b" }, body: endless })
         const limits = { manifest: 4096, page: 1 }
         const error = yield* Effect.flip(Response.decode(getTag, response, Operation.errorFields(getTag), limits))
-        expect([error._tag, error.operation, read]).toEqual(["SizeInvalid", "GetManifest", 5])
+        expect([error._tag, error.operation, read]).toEqual(["OciSizeInvalid", "GetManifest", 5])
       }))
   })
 
@@ -1169,23 +1187,30 @@ describe("decodePage", () => {
       reason: RegExp
     ]
   > = [
-    ["a web page", "<html>", {}, 200, "ResponseInvalid", /not a JSON object/],
-    ["nothing", "", {}, 200, "ResponseInvalid", /not a JSON object/],
-    ["null", "null", {}, 200, "ResponseInvalid", /not a JSON object/],
-    ["an array", `["a"]`, {}, 200, "ResponseInvalid", /not a JSON object/],
-    ["invalid tags", `{"tags":{"a":1}}`, {}, 200, "ResponseInvalid", /"tags" is not an array/],
-    ["a truncated list", `{"tags":["a","b"`, {}, 200, "ResponseInvalid", /not a JSON object/],
-    ["another status", `{"tags":[]}`, {}, 202, "ResponseInvalid", /status 202/],
-    ["a malformed link", `{"tags":["a"]}`, { link: `/next; rel="next"` }, 200, "ResponseInvalid", /a malformed Link/],
+    ["a web page", "<html>", {}, 200, "OciResponseInvalid", /not a JSON object/],
+    ["nothing", "", {}, 200, "OciResponseInvalid", /not a JSON object/],
+    ["null", "null", {}, 200, "OciResponseInvalid", /not a JSON object/],
+    ["an array", `["a"]`, {}, 200, "OciResponseInvalid", /not a JSON object/],
+    ["invalid tags", `{"tags":{"a":1}}`, {}, 200, "OciResponseInvalid", /"tags" is not an array/],
+    ["a truncated list", `{"tags":["a","b"`, {}, 200, "OciResponseInvalid", /not a JSON object/],
+    ["another status", `{"tags":[]}`, {}, 202, "OciResponseInvalid", /status 202/],
+    [
+      "a malformed link",
+      `{"tags":["a"]}`,
+      { link: `/next; rel="next"` },
+      200,
+      "OciResponseInvalid",
+      /a malformed Link/
+    ],
     [
       "a link that is too long",
       `{"tags":["a"]}`,
       { link: `<${"a".repeat(20_000)}>; rel="next"` },
       200,
-      "ResponseInvalid",
+      "OciResponseInvalid",
       /a malformed Link/
     ],
-    ["a failure", `{"errors":[{"code":"NAME_UNKNOWN"}]}`, {}, 404, "NameUnknown", /^repository name not known/]
+    ["a failure", `{"errors":[{"code":"NAME_UNKNOWN"}]}`, {}, 404, "OciNameUnknown", /^repository name not known/]
   ]
   it.effect.each(refused)(
     "refuses %s",
@@ -1203,7 +1228,7 @@ describe("decodePage", () => {
       const error = yield* Effect.flip(
         Response.decodePage(listTags, received(listTags, { body }), {}, { manifest: 1, page: 4096 })
       )
-      expect([error._tag, read]).toEqual(["SizeInvalid", 5])
+      expect([error._tag, read]).toEqual(["OciSizeInvalid", 5])
     }))
 
   it.effect("reads no names from a prototype", () =>

@@ -139,7 +139,7 @@ export const version = 1
  * @since 0.1.0
  * @category errors
  */
-export class RecordingInvalid extends Data.TaggedError("RecordingInvalid")<{
+export class RecordingInvalid extends Data.TaggedError("OciRecordingInvalid")<{
   readonly file: string
   readonly line: number
   readonly reason: string

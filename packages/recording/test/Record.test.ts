@@ -119,13 +119,13 @@ describe("Record", () => {
       expect(all).toEqual(Exit.fail(broken))
       expect(one).toEqual(Exit.succeed(Chunk.make("a")))
       expect(session.recording().entries).toMatchObject([
-        { result: { items: ["a", "b"], ended: { error: { _tag: "TransportError" } } } },
+        { result: { items: ["a", "b"], ended: { error: { _tag: "OciTransportError" } } } },
         { result: { items: ["a"], ended: "early" } }
       ])
       const again = Replay.handler(session.recording())
       expect((yield* Effect.flip(Effect.flatten(list(again, 9)))).message).toBe(broken.message)
       expect(yield* list(again, 1)).toEqual(one)
-      expect((yield* Effect.flip(Effect.flatten(list(again, 2))))._tag).toBe("Refused")
+      expect((yield* Effect.flip(Effect.flatten(list(again, 2))))._tag).toBe("OciRefused")
       yield* Effect.asVoid(handle(new Operation.ListTags({ repository })))
       expect(session.lines).toHaveLength(2)
     }).pipe(Effect.scoped))
@@ -215,7 +215,7 @@ describe("Record", () => {
         PushBlob: ({ body }) => Effect.as(Body.forEachChunk(body, () => {}), samples.descriptor)
       })
       yield* samples.answerOf(yield* recorded(session, reading), push)
-      expect(session.lines[0]).toMatch(/"error":\{"_tag":"BodyFailed"/)
+      expect(session.lines[0]).toMatch(/"error":\{"_tag":"OciBodyFailed"/)
       for (const tag of samples.tags) {
         yield* samples.answerOf(ids, samples.operations[tag])
         yield* samples.answerOf(errors, samples.operations[tag])
@@ -264,7 +264,7 @@ describe("Record to a file", () => {
       expect(yield* files.readDirectory(blobs)).toEqual([descriptor.digest.replace(":", "-")])
       expect(yield* Effect.provide(session, Replay.layer(Recording.fromFile(path, { blobs })))).toEqual(first)
       const without = yield* Effect.flip(Effect.provide(session, Replay.layer(Recording.fromFile(path))))
-      expect(without).toMatchObject({ _tag: "Refused", by: "Replay" })
+      expect(without).toMatchObject({ _tag: "OciRefused", by: "Replay" })
       expect(String(without)).toContain(`${descriptor.digest}, and its size, 200000 bytes`)
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
@@ -276,7 +276,7 @@ describe("Record to a file", () => {
       const broken = Body.stream(Stream.concat(Stream.make(large.subarray(5)), Stream.fail("gone")), { size: 200_000 })
       yield* Effect.gen(function*() {
         const registry = yield* Registry
-        expect((yield* Effect.flip(registry.pushBlob(repository, descriptor, broken)))._tag).toBe("BodyFailed")
+        expect((yield* Effect.flip(registry.pushBlob(repository, descriptor, broken)))._tag).toBe("OciBodyFailed")
         expect(yield* files.readDirectory(blobs)).toEqual([])
         yield* registry.pushBlob(repository, descriptor, Body.bytes(large))
       }).pipe(Effect.provide(

@@ -36,7 +36,7 @@ describe("Replay", () => {
       const error = yield* Effect.flip(
         handle(new Operation.ResolveManifest({ repository, reference: Tag.make("v9") }))
       )
-      expect(error).toMatchObject({ _tag: "Refused", by: "Replay", repository, reference: "v9" })
+      expect(error).toMatchObject({ _tag: "OciRefused", by: "Replay", repository, reference: "v9" })
       expect(error.reason).toBe(
         "session.jsonl contains no response to { repository team/app, reference v9 }; it contains responses to " +
           "{ repository team/app, reference v1 }"
@@ -63,14 +63,14 @@ describe("Replay", () => {
       for (const body of [Body.bytes(bytes), Body.stream(pieces)]) {
         expect(yield* handle(push(body))).toEqual(descriptor)
       }
-      expect((yield* Effect.flip(handle(push(Body.bytes(bytes.subarray(1))))))._tag).toBe("Refused")
+      expect((yield* Effect.flip(handle(push(Body.bytes(bytes.subarray(1))))))._tag).toBe("OciRefused")
       const broken = Body.stream(Stream.fail("gone"))
-      expect((yield* Effect.flip(handle(push(broken))))._tag).toBe("BodyFailed")
+      expect((yield* Effect.flip(handle(push(broken))))._tag).toBe("OciBodyFailed")
     }))
 
   it.effect("accepts any body if the registry did not read it", () =>
     Effect.gen(function*() {
-      const denied = { _tag: "Denied" } as RegistryError.Denied
+      const denied = { _tag: "OciDenied" } as RegistryError.Denied
       const operation = new Operation.PushBlob({ repository, descriptor: a, body: Body.empty })
       const handle = replay({
         version: 1,
@@ -111,7 +111,7 @@ describe("a recording", () => {
   ])("fails with the file and the line: %s", (_, bad, reason) => {
     const parsed = Recording.parse(`${good}\n\n${bad}\n`, { name: "session.jsonl" })
     const error = Either.getOrThrowWith(Either.flip(parsed), () => new Error("the recording is valid"))
-    expect(error).toMatchObject({ _tag: "RecordingInvalid", file: "session.jsonl", line: 3 })
+    expect(error).toMatchObject({ _tag: "OciRecordingInvalid", file: "session.jsonl", line: 3 })
     expect(error.reason).toEqual(typeof reason === "string" ? reason : expect.stringMatching(reason))
     expect(error.message).toBe(`session.jsonl:3: ${error.reason}`)
   })

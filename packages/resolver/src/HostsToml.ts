@@ -23,7 +23,7 @@ import { lineOf } from "./internal/tomlLines.js"
  * @since 0.1.0
  * @category errors
  */
-export class HostsInvalid extends Data.TaggedError("HostsInvalid")<{
+export class HostsInvalid extends Data.TaggedError("OciHostsInvalid")<{
   readonly file: string
   readonly line?: number | undefined
   readonly reason: string

@@ -22,7 +22,7 @@ import * as endpoints from "./internal/endpoints.js"
  * @since 0.1.0
  * @category errors
  */
-export class HostUnknown extends Data.TaggedError("HostUnknown")<{
+export class HostUnknown extends Data.TaggedError("OciHostUnknown")<{
   readonly host: string
   readonly reason: string
 }> {
@@ -132,7 +132,7 @@ export const fallback = <E1, R1, E2, R2>(
         registry: (host) =>
           Effect.catchTag(
             Context.get(one, Resolver).registry(host),
-            "HostUnknown",
+            "OciHostUnknown",
             () => Context.get(other, Resolver).registry(host)
           )
       })
@@ -256,7 +256,7 @@ export const layerHosts = (
   )
 
 const reasonOf = (error: HostUnknown | SyntaxInvalid): string =>
-  error._tag === "HostUnknown" ? error.reason : error.message
+  error._tag === "OciHostUnknown" ? error.reason : error.message
 
 /** Returns the settings of a host. Only own keys count: `toString` is not a configured host. */
 const configOf = ({ hosts = {}, others = {} }: HostConfig.Config, host: string): HostConfig.HostConfig =>

@@ -227,7 +227,7 @@ ca = "default.pem"
         const resolver = yield* Layer.build(Resolver.layerHosts(config).pipe(Layer.provide(FetchHttpClient.layer)))
         const registry = Context.get(resolver, Resolver.Resolver).registry
         const error = yield* Effect.flip(registry("registry.example.com"))
-        expect(error).toMatchObject({ _tag: "HostUnknown", reason: problem })
+        expect(error).toMatchObject({ _tag: "OciHostUnknown", reason: problem })
         yield* registry("other.example.com")
       })
   )

@@ -54,10 +54,10 @@ describe("operations on references", () => {
         ]
         for (const ask of asks) {
           const moved = yield* Effect.flip(ask(at(`one.test/team/app:v1@${other}`)))
-          expect(moved).toMatchObject({ _tag: "TagConflict" })
+          expect(moved).toMatchObject({ _tag: "OciTagConflict" })
           expect(moved.message).toContain(`the tag points at ${digest}, not at the digest ${other}`)
           expect((yield* Effect.flip(ask(at("one.test/team/app")))).message).toContain("neither a tag nor a digest")
-          expect((yield* Effect.flip(ask(at("three.test/team/app:v1"))))._tag).toBe("HostUnknown")
+          expect((yield* Effect.flip(ask(at("three.test/team/app:v1"))))._tag).toBe("OciHostUnknown")
         }
         const whole = at(`one.test/team/app@${blob.digest}`)
         expect((yield* Namespace.resolveBlob(whole)).size).toBe(blob.size)
@@ -90,7 +90,7 @@ describe("operations on references", () => {
         const get = (tag: string) => Namespace.getManifest(at(`one.test/team/app:${tag}`), { platform })
         yield* pushed(MediaType.imageConfig, "{\"os\":\"linux\",\"architecture\":\"arm64\"}", "arm")
         const error = yield* Effect.flip(get("arm"))
-        expect(error).toMatchObject({ _tag: "ManifestUnknown" })
+        expect(error).toMatchObject({ _tag: "OciManifestUnknown" })
         expect(error.message).toContain("the image is for linux/arm64, not for linux/amd64")
         yield* pushed(MediaType.imageConfig, "{\"os\":\"linux\",\"architecture\":\"x86_64\"}", "amd")
         yield* pushed(MediaType.imageConfig, "{}", "silent")
@@ -160,7 +160,7 @@ describe("operations on references", () => {
         reads = false
         received.length = 0
         const error = yield* Effect.flip(Namespace.copyBlob(there, at("one.test/another")))
-        expect(error._tag).toBe("Denied")
+        expect(error._tag).toBe("OciDenied")
         expect(received).toEqual(["ResolveBlob", "MountBlob", "GetBlob", "CancelUpload"])
       }))
       yield* Effect.provide(copied, Resolver.layerStatic({ "one.test": registry }))
@@ -183,12 +183,12 @@ describe("operations on references", () => {
           const found = yield* Stream.runCollect(Namespace.referrers(at(text), { artifactType: "a/signature" }))
           expect(Chunk.toReadonlyArray(found).map((each) => each.digest)).toEqual([pushed.digest])
         }
-        expect((yield* Effect.flip(Namespace.delete(at(`one.test/team/app:v1@${other}`))))._tag).toBe("TagConflict")
+        expect((yield* Effect.flip(Namespace.delete(at(`one.test/team/app:v1@${other}`))))._tag).toBe("OciTagConflict")
         yield* Namespace.delete(at(`one.test/team/app:v1@${digest}`))
         expect((yield* Namespace.resolveManifest(at(`one.test/team/app@${digest}`))).digest).toBe(digest)
         yield* Namespace.delete(at(`one.test/team/app@${digest}`))
         expect((yield* Effect.flip(Namespace.resolveManifest(at(`one.test/team/app@${digest}`))))._tag).toBe(
-          "ManifestUnknown"
+          "OciManifestUnknown"
         )
       })
     ))

@@ -26,7 +26,7 @@ describe("layerStatic and fallback", () => {
       const [one, two, other] = yield* Effect.forEach(["one.test", "two.test", "other.test"], resolver.registry)
       const { digest } = yield* pushImage(one!, "one")
       expect((yield* two!.resolveManifest(app, v1)).digest).toBe(digest)
-      expect((yield* Effect.flip(other!.resolveManifest(app, v1)))._tag).toBe("NameUnknown")
+      expect((yield* Effect.flip(other!.resolveManifest(app, v1)))._tag).toBe("OciNameUnknown")
       const error = yield* Effect.flip(resolver.registry("else.test"))
       expect(error.message).toBe(
         "cannot use the registry else.test: this resolver has only one.test, two.test, other.test"
@@ -41,8 +41,10 @@ describe("layerStatic and fallback", () => {
       ))
       const one = yield* both.registry("one.test")
       yield* pushImage(one, "one")
-      expect((yield* Effect.flip((yield* both.registry("two.test")).resolveManifest(app, v1)))._tag).toBe("NameUnknown")
-      expect((yield* Effect.flip(both.registry("three.test")))._tag).toBe("HostUnknown")
+      expect((yield* Effect.flip((yield* both.registry("two.test")).resolveManifest(app, v1)))._tag).toBe(
+        "OciNameUnknown"
+      )
+      expect((yield* Effect.flip(both.registry("three.test")))._tag).toBe("OciHostUnknown")
     }))
 })
 
@@ -116,7 +118,7 @@ describe("registries over HTTP", () => {
       const missing = yield* Effect.flip(registry.resolveManifest(RepositoryName.make("no/where"), v1))
       expect(missing.message).toContain(down)
       const alone = yield* Effect.flatMap(hosts(http, config(false)), (each) => each.registry("registry.test"))
-      expect((yield* Effect.flip(alone.getManifest(app, digest)))._tag).toBe("TransportError")
+      expect((yield* Effect.flip(alone.getManifest(app, digest)))._tag).toBe("OciTransportError")
       yield* pushImage(alone, "two")
     }))
 
@@ -278,7 +280,7 @@ describe("registries over HTTP", () => {
         const origin = yield* withLayer
         const registry = yield* through(mirror.host, origin.host)
         const error = yield* Effect.flip(download(registry))
-        expect(error).toMatchObject({ _tag: "DigestInvalid" })
+        expect(error).toMatchObject({ _tag: "OciDigestInvalid" })
         expect((error as RegistryError.RegistryError).reason).toContain(`wrong content from ${mirror.host}: `)
         expect(Descriptor.fromBytes(yield* download(registry)).digest).toBe(layer.digest)
         expect(mirror.requests.length).toBe(1)

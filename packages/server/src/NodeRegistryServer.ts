@@ -83,7 +83,7 @@ export interface Tls {
  * @since 0.1.0
  * @category errors
  */
-export class ListenError extends Data.TaggedError("ListenError")<{
+export class ListenError extends Data.TaggedError("OciListenError")<{
   readonly host: string
   readonly port: number
   readonly cause: NodeJS.ErrnoException

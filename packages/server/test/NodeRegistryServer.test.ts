@@ -95,7 +95,7 @@ describe("NodeRegistryServer: listening", () => {
     Effect.gen(function*() {
       const { port } = yield* launch()
       const error = yield* Effect.flip(launch({ port }))
-      expect(error).toMatchObject({ _tag: "ListenError", host: "127.0.0.1", port, cause: { code: "EADDRINUSE" } })
+      expect(error).toMatchObject({ _tag: "OciListenError", host: "127.0.0.1", port, cause: { code: "EADDRINUSE" } })
       expect(error.message).toBe(`cannot listen on 127.0.0.1:${port}: the port is taken by another program`)
     }))
 

@@ -21,7 +21,7 @@ import { join } from "node:path"
  * @since 0.1.0
  * @category errors
  */
-export class LockFailed extends Data.TaggedError("LockFailed")<{
+export class LockFailed extends Data.TaggedError("OciLockFailed")<{
   readonly directory: string
   readonly reason: string
   readonly cause?: unknown

@@ -173,7 +173,7 @@ describe("read", () => {
       const body = yield* store.read(key)
       truncateSync(store.pathOf(key), 400_000)
       const error = yield* Effect.flip(Body.forEachChunk(body, () => {}))
-      assert.strictEqual(error._tag, "Unavailable")
+      assert.strictEqual(error._tag, "OciUnavailable")
       assert.deepEqual(error.cause, new StoreError.Truncated({ key, size: 400_000 }))
     }))
 
@@ -185,7 +185,7 @@ describe("read", () => {
       writeFileSync(join(directory, "secret"), "secret")
       symlinkSync(join(directory, "secret"), store.pathOf(link))
       const error = yield* Effect.flip(store.read(link))
-      assert.strictEqual(error._tag, "Failed")
+      assert.strictEqual(error._tag, "OciStoreFailed")
       assert.include(String((error as StoreError.Failed).cause), "it is a symbolic link")
       assert.deepEqual((yield* store.list(undefined, 10)).map((blob) => blob.key), [key])
     }))

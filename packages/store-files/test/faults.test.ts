@@ -17,7 +17,12 @@ interface Acknowledged {
   readonly errors: Array<{ readonly _tag: string }>
 }
 
-const expected: ReadonlySet<string> = new Set(["Failed", "Full", "UploadUnknown", "OffsetMismatch"])
+const expected: ReadonlySet<string> = new Set([
+  "OciStoreFailed",
+  "OciStoreFull",
+  "OciStoreUploadUnknown",
+  "OciStoreOffsetMismatch"
+])
 
 /** Puts a blob, uploads another one in two chunks, and deletes a third. */
 const history = (store: NodeBlobStore.NodeBlobStore, { errors, stored }: Acknowledged) => {
@@ -137,7 +142,7 @@ describe("a call of the file system that fails", () => {
       for (const key of [one, other]) yield* store.put({ key, body: Body.empty })
       system.fault = ({ name, path }) => name === "unlink" && path.endsWith(one) ? "EIO" : undefined
       assert.deepEqual(yield* store.delete([one, other]), [other])
-      assert.strictEqual((yield* Effect.flip(store.delete([one])))._tag, "Failed")
+      assert.strictEqual((yield* Effect.flip(store.delete([one])))._tag, "OciStoreFailed")
       system.fault = () => undefined
       assert.deepEqual(yield* store.delete([one]), [one])
     }))
@@ -169,9 +174,12 @@ describe("a full disk", () => {
       yield* store.put({ key: kept, body: Body.bytes(text("kept")) })
       const large = Body.concat(Array.from({ length: 80 }, () => Body.bytes(new Uint8Array(65_536))))
       for (const body of [large, Body.bytes(new Uint8Array(5_242_880))]) {
-        assert.strictEqual((yield* Effect.flip(store.put({ key: nextKey(), body })))._tag, "Full")
+        assert.strictEqual((yield* Effect.flip(store.put({ key: nextKey(), body })))._tag, "OciStoreFull")
         const token = yield* store.openUpload({ id: "upload", key: nextKey() })
-        assert.strictEqual((yield* Effect.flip(store.append({ token, fence: 1, offset: 0, body })))._tag, "Full")
+        assert.strictEqual(
+          (yield* Effect.flip(store.append({ token, fence: 1, offset: 0, body })))._tag,
+          "OciStoreFull"
+        )
         // What was written does not take space any more.
         const half = Body.bytes(new Uint8Array(2_097_152))
         assert.strictEqual((yield* store.append({ token, fence: 2, offset: 0, body: half })).offset, 2_097_152)

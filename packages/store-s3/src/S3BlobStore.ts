@@ -94,7 +94,7 @@ export interface Options {
  * @since 0.1.0
  * @category errors
  */
-export class OptionInvalid extends Data.TaggedError("OptionInvalid")<{ readonly message: string }> {}
+export class OptionInvalid extends Data.TaggedError("OciOptionInvalid")<{ readonly message: string }> {}
 
 /**
  * Repeats a call 6 times: after about 0.1, 0.2, 0.4 … seconds.

@@ -29,7 +29,7 @@ export interface Credentials {
  * @since 0.1.0
  * @category errors
  */
-export class CredentialsFailed extends Data.TaggedError("CredentialsFailed")<{
+export class CredentialsFailed extends Data.TaggedError("OciCredentialsFailed")<{
   readonly message: string
   readonly cause?: unknown
 }> {}

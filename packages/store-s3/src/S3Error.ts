@@ -12,7 +12,7 @@ import * as Data from "effect/Data"
  * @since 0.1.0
  * @category errors
  */
-export class S3Error extends Data.TaggedError("S3Error")<{
+export class S3Error extends Data.TaggedError("OciS3Error")<{
   /** The call, for example `PutObject`. */
   readonly call: string
   /** The status of the answer, or `undefined` if there was no answer. */

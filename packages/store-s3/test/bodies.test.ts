@@ -29,7 +29,7 @@ const upload = (store: Service, bodies: ReadonlyArray<ReturnType<typeof chunked>
     }
     for (const [n, body] of bodies.entries()) {
       state = yield* store.append({ ...state, fence: n + 1, body }).pipe(
-        Effect.catchTag("BodyBroken", (error) =>
+        Effect.catchTag("OciStoreBodyBroken", (error) =>
           error.appended === undefined ? Effect.fail(error) : Effect.succeed(error.appended))
       )
     }
@@ -77,7 +77,7 @@ describe("bodies that break", () => {
           const error = yield* Effect.flip(
             store.put({ key: key(1), body: chunked(content.subarray(0, at), 30, "broken") })
           )
-          expect(error._tag).toBe("BodyBroken")
+          expect(error._tag).toBe("OciStoreBodyBroken")
           expect([...s3.objects().keys(), ...leftovers(s3)]).toEqual([])
         })
       )))

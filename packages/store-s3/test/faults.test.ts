@@ -99,7 +99,7 @@ const faults: ReadonlyArray<readonly [name: string, fault: S3.Fault, times: numb
   ["takes effect, but is answered 500 the first time", { _tag: "Lose", outcome: S3.failures.internalError }, 1]
 ]
 
-const expected = new Set(["Failed", "UploadUnknown", "OffsetMismatch", "BodyBroken"])
+const expected = new Set(["OciStoreFailed", "OciStoreUploadUnknown", "OciStoreOffsetMismatch", "OciStoreBodyBroken"])
 
 describe("if the k-th call of S3 fails, for every k", () => {
   for (const [name, fault, times] of faults) {

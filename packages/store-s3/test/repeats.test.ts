@@ -52,7 +52,7 @@ const scenarios: { readonly [title: string]: Scenario } = {
     Effect.gen(function*() {
       yield* Effect.forEach([1, 2, 3], (n) => step(store.put({ key: key(n), body: Body.bytes(bytes(100, n)) })))
       // The caller knows the size and the digest of the blob.
-      const read = Effect.filterOrFail(readAll(store, key(2)), isBlob2, () => ({ _tag: "Failed" }))
+      const read = Effect.filterOrFail(readAll(store, key(2)), isBlob2, () => ({ _tag: "OciStoreFailed" }))
       expect(isBlob2(yield* step(read))).toBe(true)
       expect((yield* step(store.list(undefined, 10))).map((stored) => stored.key)).toEqual([key(1), key(2), key(3)])
       const gone = yield* step(store.delete([key(1), key(3)]))
@@ -150,7 +150,7 @@ const converges = (run: Scenario, dialect: S3.Dialect, rule: S3.Rule, where: str
     const expected = yield* run(store, step)
     s3.script([])
     yield* holds(store, expected)
-    const found = { where, unexpected: seen.filter((tag) => tag !== "Failed"), left: leftovers(s3) }
+    const found = { where, unexpected: seen.filter((tag) => tag !== "OciStoreFailed"), left: leftovers(s3) }
     expect(found).toEqual({ where, unexpected: [], left: [] })
   }).pipe(Effect.mapError((error) => new Error(`${where}: ${JSON.stringify(error)}`)))
 
@@ -211,7 +211,7 @@ describe("a call without an answer ends at its limit", () => {
       yield* store.put({ key: key(2), body: Body.bytes(bytes(100)) })
       s3.script([{ operation, fault: { _tag: "Fail", outcome: "stall" } }])
       const limited = yield* openStore(s3, { ...once, timeout: "1 second" })
-      expect(yield* Effect.flip(use(limited, token))).toMatchObject({ _tag: "Failed" })
+      expect(yield* Effect.flip(use(limited, token))).toMatchObject({ _tag: "OciStoreFailed" })
       expect(s3.calls.some(({ fault }) => fault !== undefined)).toBe(true)
     })
 

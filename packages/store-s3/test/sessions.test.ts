@@ -73,7 +73,7 @@ describe("an upload at two servers", () => {
       const late = yield* append(other, token, 3, part, bytes(part, 1))
       yield* append(one, token, 2, part, bytes(part, 2))
       const error = yield* Effect.flip(other.commit({ token: late.token, size: 2 * part }))
-      assert.strictEqual(error._tag, "UploadUnknown")
+      assert.strictEqual(error._tag, "OciStoreUploadUnknown")
       assert.deepEqual(yield* one.list(undefined, 10), [])
     }))
 
@@ -88,7 +88,7 @@ describe("an upload at two servers", () => {
         yield* other.abort(token)
         const committed = yield* Fiber.join(commit)
         if (committed._tag === "Right") isConsistent(yield* readAll(other, key), size, 1)
-        else assert.include(["UploadUnknown", "Failed"], committed.left._tag)
+        else assert.include(["OciStoreUploadUnknown", "OciStoreFailed"], committed.left._tag)
         // What the race left is found by a list, and removed as garbage.
         yield* other.abort(token)
         yield* other.delete([key])
@@ -103,7 +103,10 @@ describe("an upload at two servers", () => {
       const opened = yield* one.openUpload({ id: "upload", key })
       const { token } = yield* append(one, opened, 1, 0, bytes(part, 1))
       yield* one.abort(token)
-      assert.strictEqual((yield* Effect.flip(append(other, token, 2, part, bytes(10, 1))))._tag, "UploadUnknown")
-      assert.strictEqual((yield* Effect.flip(other.commit({ token, size: part })))._tag, "UploadUnknown")
+      assert.strictEqual(
+        (yield* Effect.flip(append(other, token, 2, part, bytes(10, 1))))._tag,
+        "OciStoreUploadUnknown"
+      )
+      assert.strictEqual((yield* Effect.flip(other.commit({ token, size: part })))._tag, "OciStoreUploadUnknown")
     }))
 })

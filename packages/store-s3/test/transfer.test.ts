@@ -48,7 +48,7 @@ describe("a read", () => {
       yield* store.put({ key, body: Body.bytes(content) })
       s3.script([{ operation: "GetObject", times: 100, fault: { _tag: "Cut", after: 10 } }])
       const error = yield* Effect.flip(read(store, key))
-      assert.strictEqual(error._tag, "Unavailable")
+      assert.strictEqual(error._tag, "OciUnavailable")
       assert.instanceOf((error as RegistryError.Unavailable).cause, StoreError.Failed)
     }))
 

@@ -52,7 +52,7 @@ export interface Statement {
  * @since 0.1.0
  * @category errors
  */
-export class Refused extends Data.TaggedClass("Refused")<{
+export class Refused extends Data.TaggedClass("OciSqlRefused")<{
   readonly refusal: string
   readonly values: ReadonlyArray<string | null>
 }> {}

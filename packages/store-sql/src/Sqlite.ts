@@ -22,7 +22,7 @@ import type * as SqlBatchModule from "./SqlBatch.js"
  * @since 0.1.0
  * @category errors
  */
-export class OpenFailed extends Data.TaggedError("OpenFailed")<{
+export class OpenFailed extends Data.TaggedError("OciOpenFailed")<{
   /** The path of the database, or of a folder that another process has locked. */
   readonly filename: string
   readonly reason: "damaged" | "in use" | "locked" | "failed"

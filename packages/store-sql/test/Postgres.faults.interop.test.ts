@@ -50,7 +50,9 @@ const commands: { readonly [name: string]: (store: Store) => Effect.Effect<unkno
         token: UploadToken("next"),
         digest: digestOf("b"),
         lives: hour
-      })).pipe(Effect.catchTag("OffsetMismatch", ({ offset }) => offset === 3 ? Effect.void : Effect.die("offset"))),
+      })).pipe(
+        Effect.catchTag("OciStoreOffsetMismatch", ({ offset }) => offset === 3 ? Effect.void : Effect.die("offset"))
+      ),
   endUpload: (store) => store.endUpload("one"),
   mount: (store) =>
     store.mount({ repository: other, digest: digestOf("a"), from: repository, keep: hour }).pipe(
@@ -82,7 +84,10 @@ describe.skipIf(!NodePostgres.available)("PostgreSQL", () => {
               const exit = yield* Effect.exit(run(store))
               assert(Exit.isFailure(exit), `${name} at ${killAt}`)
               assert(exit.cause._tag === "Fail")
-              assert.include(["OutcomeUnknown", "Failed"], (exit.cause.error as { readonly _tag: string })._tag)
+              assert.include(
+                ["OciStoreOutcomeUnknown", "OciStoreFailed"],
+                (exit.cause.error as { readonly _tag: string })._tag
+              )
               killed++
             }
             state.killAt = -1

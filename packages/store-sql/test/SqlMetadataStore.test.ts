@@ -31,6 +31,6 @@ describe("the metadata store in SQLite", () => {
       yield* batch.run([{ sql: "UPDATE manifest SET payload = ?1", params: [corrupt], guard: false }])
       expect(yield* store.inspectManifest(repository, digest)).toEqual(corrupt)
       const later = yield* open
-      expect(yield* Effect.flip(later.getManifest(repository, v1))).toMatchObject({ _tag: "Failed" })
+      expect(yield* Effect.flip(later.getManifest(repository, v1))).toMatchObject({ _tag: "OciStoreFailed" })
     }))
 })

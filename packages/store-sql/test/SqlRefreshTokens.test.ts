@@ -18,7 +18,7 @@ describe("the refresh tokens in SQLite", () => {
       const failed = () => Effect.fail("no connection")
       const tokens = RefreshTokens.shared({ add: failed, find: failed, remove: failed })
       for (const use of [tokens.revoke("alice"), tokens.find(Redacted.make("token"))]) {
-        expect((yield* Effect.flip(use))._tag).toBe("Unavailable")
+        expect((yield* Effect.flip(use))._tag).toBe("OciUnavailable")
       }
     }))
 })

@@ -127,7 +127,7 @@ describe("Sqlite", () => {
       outcomes.forEach((outcome, n) =>
         assert.strictEqual(
           Either.match(outcome, { onLeft: ({ _tag }) => _tag, onRight: () => "done" }),
-          n % 3 === 0 ? "Refused" : n % 3 === 1 ? "Failed" : "done"
+          n % 3 === 0 ? "OciSqlRefused" : n % 3 === 1 ? "OciStoreFailed" : "done"
         )
       )
     }))
@@ -164,7 +164,7 @@ describe("Sqlite", () => {
         copyFileSync(file, copy)
         apply(copy)
         const error = yield* openError(copy)
-        assert(error._tag === "OpenFailed", name)
+        assert(error._tag === "OciOpenFailed", name)
         assert.strictEqual(error.reason, "damaged", name)
         assert.include(error.message, `cannot open the database ${copy}: `)
         assert.include(error.message, "restore the file from a backup")
@@ -175,7 +175,7 @@ describe("Sqlite", () => {
   it.scopedLive("fails with the reason if the folder does not exist", () =>
     Effect.gen(function*() {
       const error = yield* openError(join(yield* temporaryFolder, "no/such/folder/metadata.db"))
-      assert(error._tag === "OpenFailed")
+      assert(error._tag === "OciOpenFailed")
       assert.strictEqual(error.reason, "failed")
     }))
 
@@ -185,7 +185,7 @@ describe("Sqlite", () => {
       yield* Effect.scoped(Effect.flatMap(Sqlite.make({ filename: file }), (batch) =>
         batch.run([{ sql: "INSERT INTO migration VALUES (1000, 0)", params: [], guard: false }])))
       const error = yield* openError(file)
-      assert(error._tag === "SchemaTooNew")
+      assert(error._tag === "OciSchemaTooNew")
       assert.include(error.message, "its schema has version 1000, and this program knows versions up to")
     }))
 
@@ -209,7 +209,7 @@ describe("Sqlite", () => {
           evenIfReferenced: false,
           readable: keep
         })))._tag,
-        "Referenced"
+        "OciStoreReferenced"
       )
       yield* store.deleteManifest(repository, stored.manifest.descriptor.digest, false)
     }))

@@ -114,7 +114,7 @@ describe("a statement that fails", () => {
             if (JSON.stringify(exit) === JSON.stringify(expected)) break
             failures++
             assert(Exit.isFailure(exit) && exit.cause._tag === "Fail", `${name}, statement ${k}`)
-            assert.strictEqual((exit.cause.error as { _tag: string })._tag, "Failed", `${name}, statement ${k}`)
+            assert.strictEqual((exit.cause.error as { _tag: string })._tag, "OciStoreFailed", `${name}, statement ${k}`)
             assert.strictEqual(yield* content, before, `${name}, statement ${k}`)
           }
           assert.strictEqual(yield* content, yield* clean.content, name)

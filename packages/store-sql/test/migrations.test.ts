@@ -72,7 +72,7 @@ describe.each(Object.entries(databases))("the schema in %s", (_, database) => {
       yield* upgrade(batch, known + 1, "ALTER TABLE tag ADD COLUMN note TEXT", { readable: known, writable: known })
       yield* upgrade(batch, known + 2, "SELECT 1", { readable: known, writable: known + 2 })
       const error = yield* Effect.flip(open(batch))
-      assert(error._tag === "SchemaTooNew")
+      assert(error._tag === "OciSchemaTooNew")
       assert.include(
         error.message,
         `its schema has version ${known + 2}, and this program knows versions up to ${known};`
@@ -80,6 +80,6 @@ describe.each(Object.entries(databases))("the schema in %s", (_, database) => {
       yield* open({ ...batch, readOnly: true })
 
       yield* upgrade(batch, known + 3, "SELECT 1")
-      assert.strictEqual((yield* Effect.flip(open({ ...batch, readOnly: true })))._tag, "SchemaTooNew")
+      assert.strictEqual((yield* Effect.flip(open({ ...batch, readOnly: true })))._tag, "OciSchemaTooNew")
     }))
 })

@@ -86,8 +86,8 @@ export const apply = (policy: Policy): Stream.Stream<Expired, CommandFailure, Me
       Effect.flatMap(MetadataStore, (metadata) => metadata.deleteTag(repository, tag, digest)).pipe(
         Effect.as(true),
         Effect.catchTags({
-          RepositoryUnknown: () => Effect.succeed(false),
-          ManifestUnknown: () => Effect.succeed(false)
+          OciStoreRepositoryUnknown: () => Effect.succeed(false),
+          OciStoreManifestUnknown: () => Effect.succeed(false)
         })
       )
   )
@@ -111,7 +111,7 @@ export const layer = (
 const tagsOf = (metadata: Service, repository: RepositoryName): Stream.Stream<StoredTag, StoreError.Failed> =>
   Stream.catchTag(
     Pages.stream((after: Tag | undefined, n) => metadata.inspectTags(repository, after, n), ({ tag }) => tag),
-    "RepositoryUnknown",
+    "OciStoreRepositoryUnknown",
     () => Stream.empty
   )
 

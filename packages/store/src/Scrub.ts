@@ -213,7 +213,7 @@ class Scrubber {
         (after: Digest.Digest | undefined, n) => metadata.inspectManifests(repository, after, n),
         ({ descriptor }) => descriptor.digest
       ).pipe(
-        Stream.catchTag("RepositoryUnknown", () => Stream.empty),
+        Stream.catchTag("OciStoreRepositoryUnknown", () => Stream.empty),
         Stream.mapEffect(({ descriptor }) => this.manifest(repository, descriptor.digest)),
         Stream.flattenIterables
       ))
@@ -265,7 +265,10 @@ class Scrubber {
         const actual = Digest.fromBytes(bytes, Digest.verifiable(digest))
         return actual === digest ? [] : [new CorruptManifest({ repository, digest, actual })]
       }),
-      Effect.catchTags({ RepositoryUnknown: () => Effect.succeed([]), ManifestUnknown: () => Effect.succeed([]) }),
+      Effect.catchTags({
+        OciStoreRepositoryUnknown: () => Effect.succeed([]),
+        OciStoreManifestUnknown: () => Effect.succeed([])
+      }),
       Effect.zipLeft(this.report({ manifests: 1 }))
     )
   }

@@ -16,7 +16,7 @@ import type { Appended, BlobKey } from "./BlobStoreModel.js"
  * @since 0.1.0
  * @category bytes
  */
-export class NotFound extends Data.TaggedClass("NotFound")<{ readonly key: BlobKey }> {}
+export class NotFound extends Data.TaggedClass("OciStoreNotFound")<{ readonly key: BlobKey }> {}
 
 /**
  * Some of the stored bytes are lost: the blob store now has fewer bytes than before.
@@ -24,7 +24,9 @@ export class NotFound extends Data.TaggedClass("NotFound")<{ readonly key: BlobK
  * @since 0.1.0
  * @category bytes
  */
-export class Truncated extends Data.TaggedClass("Truncated")<{ readonly key: BlobKey; readonly size: number }> {}
+export class Truncated
+  extends Data.TaggedClass("OciStoreTruncated")<{ readonly key: BlobKey; readonly size: number }>
+{}
 
 /**
  * The span is not within the stored bytes. `size` is the number of stored bytes.
@@ -32,7 +34,9 @@ export class Truncated extends Data.TaggedClass("Truncated")<{ readonly key: Blo
  * @since 0.1.0
  * @category bytes
  */
-export class RangeInvalid extends Data.TaggedClass("RangeInvalid")<{ readonly key: BlobKey; readonly size: number }> {}
+export class RangeInvalid
+  extends Data.TaggedClass("OciStoreRangeInvalid")<{ readonly key: BlobKey; readonly size: number }>
+{}
 
 /**
  * The body failed before its end. `appended` says which bytes of the upload are durable, and how to continue after
@@ -41,9 +45,9 @@ export class RangeInvalid extends Data.TaggedClass("RangeInvalid")<{ readonly ke
  * @since 0.1.0
  * @category bytes
  */
-export class BodyBroken
-  extends Data.TaggedClass("BodyBroken")<{ readonly appended: Appended | undefined; readonly cause: RegistryError }>
-{}
+export class BodyBroken extends Data.TaggedClass("OciStoreBodyBroken")<
+  { readonly appended: Appended | undefined; readonly cause: RegistryError }
+> {}
 
 /**
  * The service behind the blob store hashed the bytes, and refused them because they do not have the digest.
@@ -51,7 +55,7 @@ export class BodyBroken
  * @since 0.1.0
  * @category bytes
  */
-export class DigestWrong extends Data.TaggedClass("DigestWrong") {}
+export class DigestWrong extends Data.TaggedClass("OciStoreDigestWrong") {}
 
 /**
  * The upload session has ended, has expired, or was never opened.
@@ -59,7 +63,7 @@ export class DigestWrong extends Data.TaggedClass("DigestWrong") {}
  * @since 0.1.0
  * @category upload sessions
  */
-export class UploadUnknown extends Data.TaggedClass("UploadUnknown") {}
+export class UploadUnknown extends Data.TaggedClass("OciStoreUploadUnknown") {}
 
 /**
  * The upload session is at another offset. `offset` is its current offset.
@@ -67,7 +71,7 @@ export class UploadUnknown extends Data.TaggedClass("UploadUnknown") {}
  * @since 0.1.0
  * @category upload sessions
  */
-export class OffsetMismatch extends Data.TaggedClass("OffsetMismatch")<{ readonly offset: number }> {}
+export class OffsetMismatch extends Data.TaggedClass("OciStoreOffsetMismatch")<{ readonly offset: number }> {}
 
 /**
  * Another request claimed the upload session later.
@@ -75,7 +79,7 @@ export class OffsetMismatch extends Data.TaggedClass("OffsetMismatch")<{ readonl
  * @since 0.1.0
  * @category upload sessions
  */
-export class Stale extends Data.TaggedClass("Stale") {}
+export class Stale extends Data.TaggedClass("OciStoreStale") {}
 
 /**
  * The limit of open upload sessions is reached.
@@ -83,7 +87,7 @@ export class Stale extends Data.TaggedClass("Stale") {}
  * @since 0.1.0
  * @category upload sessions
  */
-export class TooManyUploads extends Data.TaggedClass("TooManyUploads") {}
+export class TooManyUploads extends Data.TaggedClass("OciStoreTooManyUploads") {}
 
 /**
  * The repository does not exist: nothing was ever stored in it.
@@ -91,7 +95,7 @@ export class TooManyUploads extends Data.TaggedClass("TooManyUploads") {}
  * @since 0.1.0
  * @category metadata
  */
-export class RepositoryUnknown extends Data.TaggedClass("RepositoryUnknown") {}
+export class RepositoryUnknown extends Data.TaggedClass("OciStoreRepositoryUnknown") {}
 
 /**
  * The repository does not have the blob.
@@ -99,7 +103,7 @@ export class RepositoryUnknown extends Data.TaggedClass("RepositoryUnknown") {}
  * @since 0.1.0
  * @category metadata
  */
-export class BlobUnknown extends Data.TaggedClass("BlobUnknown") {}
+export class BlobUnknown extends Data.TaggedClass("OciStoreBlobUnknown") {}
 
 /**
  * The repository does not have the tag or the manifest.
@@ -107,7 +111,7 @@ export class BlobUnknown extends Data.TaggedClass("BlobUnknown") {}
  * @since 0.1.0
  * @category metadata
  */
-export class ManifestUnknown extends Data.TaggedClass("ManifestUnknown") {}
+export class ManifestUnknown extends Data.TaggedClass("OciStoreManifestUnknown") {}
 
 /**
  * The manifest refers to content that its repository does not have. `digests` contains every missing digest.
@@ -115,7 +119,9 @@ export class ManifestUnknown extends Data.TaggedClass("ManifestUnknown") {}
  * @since 0.1.0
  * @category metadata
  */
-export class ContentUnknown extends Data.TaggedClass("ContentUnknown")<{ readonly digests: ReadonlyArray<Digest> }> {}
+export class ContentUnknown
+  extends Data.TaggedClass("OciStoreContentUnknown")<{ readonly digests: ReadonlyArray<Digest> }>
+{}
 
 /**
  * The tag does not point where the push requires. `digest` is the digest of the manifest that the tag points at, or
@@ -124,7 +130,7 @@ export class ContentUnknown extends Data.TaggedClass("ContentUnknown")<{ readonl
  * @since 0.1.0
  * @category metadata
  */
-export class TagTaken extends Data.TaggedClass("TagTaken")<{
+export class TagTaken extends Data.TaggedClass("OciStoreTagTaken")<{
   readonly tag: Tag
   readonly digest: Digest | undefined
 }> {}
@@ -135,7 +141,7 @@ export class TagTaken extends Data.TaggedClass("TagTaken")<{
  * @since 0.1.0
  * @category metadata
  */
-export class TypeTaken extends Data.TaggedClass("TypeTaken")<{ readonly mediaType: string }> {}
+export class TypeTaken extends Data.TaggedClass("OciStoreTypeTaken")<{ readonly mediaType: string }> {}
 
 /**
  * A manifest of the repository refers to the content. `by` is the digest of one such manifest.
@@ -143,7 +149,7 @@ export class TypeTaken extends Data.TaggedClass("TypeTaken")<{ readonly mediaTyp
  * @since 0.1.0
  * @category metadata
  */
-export class Referenced extends Data.TaggedClass("Referenced")<{ readonly by: Digest }> {}
+export class Referenced extends Data.TaggedClass("OciStoreReferenced")<{ readonly by: Digest }> {}
 
 /**
  * The store has no room for more bytes.
@@ -151,7 +157,7 @@ export class Referenced extends Data.TaggedClass("Referenced")<{ readonly by: Di
  * @since 0.1.0
  * @category failures
  */
-export class Full extends Data.TaggedClass("Full") {}
+export class Full extends Data.TaggedClass("OciStoreFull") {}
 
 /**
  * The store itself failed, for example its disk, its network or its service. Nothing was stored.
@@ -159,7 +165,7 @@ export class Full extends Data.TaggedClass("Full") {}
  * @since 0.1.0
  * @category failures
  */
-export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown }> {
+export class Failed extends Data.TaggedError("OciStoreFailed")<{ readonly cause: unknown }> {
   override get message(): string {
     const { cause } = this
     return `the store failed: ${cause instanceof Error ? cause.message || cause.name : String(cause)}`
@@ -172,7 +178,7 @@ export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown
  * @since 0.1.0
  * @category failures
  */
-export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonly cause: unknown }> {}
+export class OutcomeUnknown extends Data.TaggedError("OciStoreOutcomeUnknown")<{ readonly cause: unknown }> {}
 
 /**
  * An error of one of the two services.

@@ -35,14 +35,14 @@ describe("Memory", () => {
       yield* Effect.provide(pushBytes(hello), a)
       const resolve = Effect.flatMap(Registry, (registry) => registry.resolveBlob(repository, helloDigest))
       expect(yield* Effect.provide(resolve, a)).toMatchObject({ size: 12 })
-      expect(yield* tagOf(Effect.provide(resolve, b))).toBe("BlobUnknown")
+      expect(yield* tagOf(Effect.provide(resolve, b))).toBe("OciBlobUnknown")
     }).pipe(Effect.scoped))
 
   it.effect("reads again whenever the effect of a method is run again", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
       const resolve = registry.resolveManifest(repository, v1)
-      expect(yield* tagOf(resolve)).toBe("NameUnknown")
+      expect(yield* tagOf(resolve)).toBe("OciNameUnknown")
       yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), tags: [v1] })
       expect(yield* resolve).toMatchObject({ digest: Digest.fromBytes(index()) })
     }).pipe(Effect.provide(Memory.layer())))
@@ -98,20 +98,20 @@ describe("Memory", () => {
       yield* push(600, bytes(600))
       const error = yield* Effect.flip(push(401, bytes(401)))
       expect(error).toMatchObject({
-        _tag: "Denied",
+        _tag: "OciDenied",
         status: 507,
         operation: "PushBlob",
         reason: "the store is full; delete content first"
       })
       const endless = Body.stream(Stream.repeatValue(new Uint8Array(10)))
       const { id } = yield* registry.startUpload(other)
-      expect(yield* tagOf(registry.appendUpload(other, id, endless))).toBe("Denied")
+      expect(yield* tagOf(registry.appendUpload(other, id, endless))).toBe("OciDenied")
       yield* registry.appendUpload(other, id, bytes(399))
-      expect(yield* tagOf(push(2, bytes(2)))).toBe("Denied")
+      expect(yield* tagOf(push(2, bytes(2)))).toBe("OciDenied")
       yield* push(1, bytes(1))
       yield* registry.cancelUpload(other, id)
       yield* push(399, bytes(399))
-      expect(yield* tagOf(push(2, bytes(2)))).toBe("Denied")
+      expect(yield* tagOf(push(2, bytes(2)))).toBe("OciDenied")
       yield* registry.deleteBlob(repository, Descriptor.fromBytes(new Uint8Array(600)).digest)
       yield* push(600, bytes(600))
     }).pipe(Effect.provide(Memory.layer({ maxBytes: 1000 }))))
@@ -127,16 +127,16 @@ describe("Memory", () => {
       yield* push("a")
       const error = yield* Effect.flip(push("c"))
       expect(error).toMatchObject({
-        _tag: "Denied",
+        _tag: "OciDenied",
         operation: "PushManifest",
         reason: "the store is full; delete content first"
       })
       expect(yield* registry.resolveManifest(repository, v1)).toMatchObject({ digest })
-      expect(yield* tagOf(pushBytes(new Uint8Array(300)))).toBe("Denied")
-      expect(yield* tagOf(push("a", other))).toBe("Denied")
+      expect(yield* tagOf(pushBytes(new Uint8Array(300)))).toBe("OciDenied")
+      expect(yield* tagOf(push("a", other))).toBe("OciDenied")
       yield* registry.deleteManifest(repository, digest)
       yield* push("a", other)
-      expect(yield* tagOf(pushBytes(new Uint8Array(300)))).toBe("Denied")
+      expect(yield* tagOf(pushBytes(new Uint8Array(300)))).toBe("OciDenied")
     }).pipe(Effect.provide(Memory.layer({ maxBytes: 1000 }))))
 
   describe("keeps chunks", () => {

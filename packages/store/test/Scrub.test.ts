@@ -55,7 +55,7 @@ describe("Scrub", () => {
       expect(yield* reading(() => Effect.fail(new StoreError.NotFound({ key }))))
         .toEqual([new Scrub.MissingBlob({ blob })])
       expect(yield* Effect.flip(reading(() => Effect.fail(new StoreError.Failed({ cause: "disk" })))))
-        .toMatchObject({ _tag: "Failed" })
+        .toMatchObject({ _tag: "OciStoreFailed" })
     }).pipe(test))
 
   it.effect("reports no blob that is deleted meanwhile", () =>
@@ -139,7 +139,7 @@ describe("Scrub", () => {
         { repository: other, reference: child.digest }
       ])
       for (const name of [repository, other]) {
-        expect(yield* tagOf(registry.resolveBlob(name, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(name, helloDigest))).toBe("OciBlobUnknown")
       }
       yield* pushBytes(hello, other)
       for (const name of [repository, other]) {

@@ -54,14 +54,14 @@ describe("Store", () => {
       const registry = yield* Registry
       const error = yield* Effect.flip(registry.resolveBlob(repository, helloDigest))
       expect(error).toMatchObject({
-        _tag: "Unavailable",
+        _tag: "OciUnavailable",
         operation: "ResolveBlob",
         cause: { cause: "the disk is gone" }
       })
       expect(error.message).not.toContain("disk")
       expect(RegistryError.isTransient(error)).toBe(true)
-      expect(yield* tagOf(list(registry.listTags(repository)))).toBe("Unavailable")
-      expect(yield* tagOf(registry.startUpload(repository))).toBe("Unavailable")
+      expect(yield* tagOf(list(registry.listTags(repository)))).toBe("OciUnavailable")
+      expect(yield* tagOf(registry.startUpload(repository))).toBe("OciUnavailable")
     }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(failing), Layer.provideMerge(memory()))))
   })
 })

@@ -63,8 +63,8 @@ export const sizeOf = (
 ): Effect.Effect<number | undefined, RegistryError.RegistryError, BlobStore.BlobStore> =>
   Effect.scoped(Effect.flatMap(BlobStore.BlobStore, (blobs) => Effect.flatMap(blobs.read(key), read))).pipe(
     Effect.map(({ byteLength }) => byteLength),
-    Effect.catchTag("NotFound", () => Effect.sync(() => undefined)),
-    Effect.catchTags({ RangeInvalid: Effect.die, Truncated: Effect.die, Failed: Effect.die })
+    Effect.catchTag("OciStoreNotFound", () => Effect.sync(() => undefined)),
+    Effect.catchTags({ OciStoreRangeInvalid: Effect.die, OciStoreTruncated: Effect.die, OciStoreFailed: Effect.die })
   )
 
 /** Reads the text of a blob. */

@@ -55,7 +55,7 @@ describe("several nodes over one pair of stores", () => {
         yield* a.appendUpload(repository, id, Body.bytes(text("c")), { offset: 5 })
         const [wrong, right] = [Digest.fromBytes(text("aaaaac")), Digest.fromBytes(text("bbbbbc"))]
         yield* a.completeUpload(repository, id, right)
-        expect(yield* tagOf(a.resolveBlob(repository, wrong))).toBe("BlobUnknown")
+        expect(yield* tagOf(a.resolveBlob(repository, wrong))).toBe("OciBlobUnknown")
         expect(yield* Effect.provideService(pullText(repository, right), Registry, b)).toBe("bbbbbc")
       }).pipe(Effect.provideService(MetadataStore.MetadataStore, service))
     }).pipe(Effect.provide(memory)))

@@ -85,7 +85,7 @@ const everything = Effect.gen(function*() {
   expect(yield* list(registry.listTags(repository))).toEqual([])
   yield* registry.deleteManifest(repository, digest)
   yield* registry.deleteBlob(repository, helloDigest)
-  expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+  expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
   const blobs = yield* BlobStore.BlobStore
   expect(yield* blobs.list(undefined, 10)).toHaveLength(1)
   expect(yield* blobs.listUploads(undefined, 10)).toHaveLength(0)
@@ -114,7 +114,7 @@ describe("a command whose outcome is unknown", () => {
     Effect.gen(function*() {
       const registry = yield* Registry
       expect(yield* tagOf(registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index() })))
-        .toBe("Unavailable")
+        .toBe("OciUnavailable")
     }).pipe(losing("putManifest", 100)))
 
   it.live.each([...commands])(
@@ -125,7 +125,7 @@ describe("a command whose outcome is unknown", () => {
   it.live("keeps the bytes of a push whose link took effect, although the store fails afterwards", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
-      expect(yield* tagOf(pushBytes(hello))).toBe("Unavailable")
+      expect(yield* tagOf(pushBytes(hello))).toBe("OciUnavailable")
       expect((yield* registry.resolveBlob(repository, helloDigest)).size).toBe(12)
       expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
     }).pipe(losing("linkBlob", 100, { thenFails: true })))
@@ -159,8 +159,8 @@ describe("a command whose outcome is unknown", () => {
   it.live("does not link the bytes of a push again that are garbage", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
-      expect(yield* tagOf(pushBytes(hello))).toBe("BlobUploadUnknown")
-      expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      expect(yield* tagOf(pushBytes(hello))).toBe("OciBlobUploadUnknown")
+      expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
       yield* pushBytes(hello)
       expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
     }).pipe(losing("linkBlob", 1, { between: unlink })))
@@ -177,8 +177,8 @@ describe("a command whose outcome is unknown", () => {
     return Effect.gen(function*() {
       blobs = yield* BlobStore.BlobStore
       const registry = yield* Registry
-      expect(yield* tagOf(pushBytes(hello))).toBe("Unavailable")
-      expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      expect(yield* tagOf(pushBytes(hello))).toBe("OciUnavailable")
+      expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
       yield* pushBytes(hello)
       expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
     }).pipe(losing("linkBlob", 1, { between: collect }))

@@ -87,7 +87,7 @@ describe("Arbitraries.registryErrors", () => {
 
   it.each(classes)("set and omit every optional field of %s", (tag) => {
     const errors = sample<RegistryError.RegistryError>(Arbitraries.registryErrors[tag])
-    expect(errors.every((error) => error instanceof RegistryError[tag])).toBe(true)
+    expect(errors.every((error) => error instanceof RegistryError.classes[tag])).toBe(true)
     expect(presence(errors)).toEqual(expect.arrayContaining(
       [...common, "retryAfter"].map((field) => ({ field, present: true, absent: true, undefined: true }))
     ))

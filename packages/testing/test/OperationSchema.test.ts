@@ -35,7 +35,7 @@ describe("Operation.schema", () => {
       const body = Body.stream(Stream.make(new Uint8Array(5)), { size: 5 })
       const decoded = sent(Operation.schema, Operation.mapBody(operation!, () => body)) as Operation.PushBlob
       expect(decoded.body.size).toBe(5)
-      expect(yield* Effect.flip(Body.forEachChunk(decoded.body, () => {}))).toMatchObject({ _tag: "BodyFailed" })
+      expect(yield* Effect.flip(Body.forEachChunk(decoded.body, () => {}))).toMatchObject({ _tag: "OciBodyFailed" })
     }))
 
   it.each([

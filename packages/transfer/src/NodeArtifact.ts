@@ -37,7 +37,7 @@ export const defaultMediaType = "application/vnd.oci.image.layer.v1.tar"
  * @since 0.1.0
  * @category errors
  */
-export class FileRefused extends Data.TaggedError("FileRefused")<{
+export class FileRefused extends Data.TaggedError("OciFileRefused")<{
   readonly path: string
   readonly reason: string
   readonly cause?: unknown

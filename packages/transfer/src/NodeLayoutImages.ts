@@ -33,7 +33,7 @@ export interface Image {
  * @since 0.1.0
  * @category errors
  */
-export class ImageNotFound extends Data.TaggedError("ImageNotFound")<{
+export class ImageNotFound extends Data.TaggedError("OciImageNotFound")<{
   readonly layout: string
   readonly wanted: string | undefined
   readonly reason: string

@@ -141,7 +141,7 @@ const errorOf = (
 ): RegistryError.RegistryError => {
   const fields = { ...Operation.errorFields(operation), cause }
   switch (problem._tag) {
-    case "LayoutInvalid":
+    case "OciLayoutInvalid":
       return new RegistryError.Unavailable({ ...fields, reason: problem.message })
     case "Unusable": {
       const { images: members, reason } = problem
@@ -162,7 +162,7 @@ const errorOf = (
 /** Adds the file that failed, and the reason, to the errors of a handler. */
 const explained: Middleware.Middleware = (next) => (operation) =>
   Effect.mapError(next(operation), (error) => {
-    const problem = error._tag === "Unavailable" ? problemOf(error.cause) : undefined
+    const problem = error._tag === "OciUnavailable" ? problemOf(error.cause) : undefined
     return problem === undefined ? error : errorOf(operation, problem, error.cause)
   })
 

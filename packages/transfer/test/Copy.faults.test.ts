@@ -133,7 +133,7 @@ describe("options", () => {
       yield* pushImage(source.registry, ["new"], {}, [v1])
       target.counts()
       const error = yield* Effect.flip(Copy.copy(from(source), to(target), { ifAbsent: true }))
-      expect(error._tag).toBe("Denied")
+      expect(error._tag).toBe("OciDenied")
       expect(target.counts()).toEqual({ ResolveManifest: 1 })
     }))
 

@@ -74,7 +74,7 @@ describe("a registry that is away for two seconds", () => {
       const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
       const error = yield* hurried(Effect.flip(Copy.copy(from(source), to(target), { retryTime: "5 seconds" })))
       const ended = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-      expect(error._tag).toBe("TransportError")
+      expect(error._tag).toBe("OciTransportError")
       expect(ended - started).toBeGreaterThan(3000)
       expect(ended - started).toBeLessThan(30_000)
     }))
@@ -84,7 +84,7 @@ describe("a registry that is away for two seconds", () => {
       const source = yield* imageOf
       const target = yield* away((yield* recorded()).registry, 0, "10 minutes")
       const error = yield* Effect.flip(Copy.copy(from(source), to(target)))
-      expect(error._tag).toBe("TransportError")
+      expect(error._tag).toBe("OciTransportError")
     }))
 })
 
@@ -112,6 +112,6 @@ describe("an upload whose body is refused because credentials are missing", () =
       const copied = yield* Copy.copy(from(source), to(yield* refusing(1)))
       expect(copied.blobs.moved).toBeGreaterThan(2)
       const error = yield* Effect.flip(Copy.copy(from(source), to(yield* refusing(1000)), { retries: 1 }))
-      expect(error._tag).toBe("Unauthorized")
+      expect(error._tag).toBe("OciUnauthorized")
     })))
 })

@@ -153,9 +153,9 @@ describe("a copy whose referrers cannot be read", () => {
       const target = yield* recorded()
       expect((yield* Copy.copy(from(source), to(target))).descriptor.digest).toBe(image.digest)
       expect((yield* Effect.flip(target.registry.resolveManifest(copyOf, signature.digest)))._tag).toBe(
-        "ManifestUnknown"
+        "OciManifestUnknown"
       )
       const failed = yield* Effect.flip(Copy.copy(from(source), to(yield* recorded()), { referrers: "required" }))
-      expect(failed._tag).toBe("ManifestUnknown")
+      expect(failed._tag).toBe("OciManifestUnknown")
     }))
 })

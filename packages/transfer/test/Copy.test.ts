@@ -257,7 +257,7 @@ describe("options that choose content", () => {
       const windows = { os: "windows", architecture: "amd64" }
       expect((yield* copied({ platform: armv7, dryRun: true })).descriptor.digest).toBe(image.digest)
       const error = yield* Effect.flip(copied({ platform: windows }))
-      expect(error._tag).toBe("ManifestUnknown")
+      expect(error._tag).toBe("OciManifestUnknown")
       expect(error.message).toContain("the image is for linux/arm/v6, not for windows/amd64")
       expect(target.counts()["PushManifest"]).toBe(undefined)
       expect((yield* copied({ indexPlatform: windows })).descriptor.digest).toBe(image.digest)
@@ -267,7 +267,7 @@ describe("options that choose content", () => {
     Effect.gen(function*() {
       const { amd, index, source, target } = yield* multi
       const error = yield* Effect.flip(Copy.copy(from(source), to(target, { digest: amd.digest })))
-      expect(error._tag).toBe("DigestInvalid")
+      expect(error._tag).toBe("OciDigestInvalid")
       expect(error.message).toContain(index.digest)
       expect(target.counts()["PushManifest"]).toBe(undefined)
       yield* Copy.copy(from(source), to(target, { digest: index.digest }))
@@ -295,7 +295,7 @@ describe("options that choose content", () => {
       const { manifests } = JSON.parse(new TextDecoder().decode(written.bytes)) as { manifests: Array<typeof arm> }
       expect(manifests.map(({ platform }) => platform?.architecture)).toEqual(["arm64", "unknown"])
       expect(yield* Effect.flip(target.registry.resolveManifest(copyOf, amd.digest))).toMatchObject({
-        _tag: "ManifestUnknown"
+        _tag: "OciManifestUnknown"
       })
       const referrers = yield* Stream.runCollect(target.registry.listReferrers(copyOf, written.descriptor.digest))
       expect(Chunk.size(referrers)).toBe(1)
@@ -400,7 +400,7 @@ describe("a copy that fails", () => {
       const target = yield* recorded()
       yield* pushImage(source.registry, [new Uint8Array(50_000), "small"], {}, [v1])
       const error = yield* Effect.flip(Copy.copy(from(source), to(target), { retries: 1, concurrency: 1 }))
-      expect(error).toMatchObject({ _tag: "Unavailable" })
+      expect(error).toMatchObject({ _tag: "OciUnavailable" })
       expect(target.counts()).toMatchObject({ StartUpload: 1, CancelUpload: 1 })
       failing = false
       expect((yield* Copy.copy(from(source), to(target))).blobs).toEqual({ moved: 3, mounted: 0, existed: 0 })
@@ -451,7 +451,7 @@ describe("a copy that fails", () => {
       yield* Copy.copy(from(source), to(target))
       yield* pushImage(source.registry, ["new"], {}, [v1])
       expect(yield* Effect.flip(Copy.copy(from(source), to(target), { ifAbsent: true }))).toMatchObject({
-        _tag: "Denied"
+        _tag: "OciDenied"
       })
       expect((yield* target.registry.resolveManifest(copyOf, v1)).digest).toBe(old.digest)
     }))

@@ -153,7 +153,7 @@ describe("a graph", () => {
       const mediaType = "application/vnd.example.bundle+json"
       const { digest } = yield* pushDocument(source.registry, mediaType, { mediaType, blobs: [], layers: [{}] }, [v1])
       const error = yield* Effect.flip(reading(source))
-      expect(error._tag).toBe("ManifestInvalid")
+      expect(error._tag).toBe("OciManifestInvalid")
       expect(error.message).toBe(
         `${app}@${digest}: the media type ${mediaType} is unknown, and the manifest may point at content in "blobs", ` +
           "\"layers\"; set `children` to return this content"
@@ -178,7 +178,7 @@ describe("a graph", () => {
         })
         yield* pushImage(source.registry, ["one"], {}, [v1])
         const error = yield* Effect.flip(reading(source))
-        expect(error._tag).toBe("ManifestInvalid")
+        expect(error._tag).toBe("OciManifestInvalid")
         expect(error.message).toContain(`its mediaType is "${MediaType.image}", but it was sent as "${mediaType}"`)
       })
   )

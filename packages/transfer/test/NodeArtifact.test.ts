@@ -118,7 +118,7 @@ describe("artifacts of files", () => {
         const error = yield* Effect.flip(
           NodeArtifact.pull({ registry, repository: app, reference: Tag.make("bad") }, out, { overwrite: true })
         )
-        expect(error._tag).toBe("FileRefused")
+        expect(error._tag).toBe("OciFileRefused")
       }
       yield* titled("same", "same")
       const twice = yield* Effect.flip(
@@ -166,7 +166,7 @@ describe("artifacts of files", () => {
       ]
       for (const title of misleading) {
         const error = yield* Effect.flip(pulled(title))
-        expect(error).toMatchObject({ _tag: "FileRefused", path: join(path, "out") })
+        expect(error).toMatchObject({ _tag: "OciFileRefused", path: join(path, "out") })
         expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
       }
       expect(existsSync(join(path, "out"))).toBe(false)
@@ -174,13 +174,13 @@ describe("artifacts of files", () => {
         yield* pulled(title)
       }
       yield* pulled(".git/config", "any")
-      expect((yield* Effect.flip(pulled("../escaped", "any")))._tag).toBe("FileRefused")
+      expect((yield* Effect.flip(pulled("../escaped", "any")))._tag).toBe("OciFileRefused")
       writeFileSync(join(path, "file"), "content")
       const pushed = NodeArtifact.push({ registry, repository: app }, {
         artifactType: "a/b",
         files: [{ path: join(path, "file"), title: ".git/config" }]
       })
-      expect((yield* Effect.flip(pushed))._tag).toBe("FileRefused")
+      expect((yield* Effect.flip(pushed))._tag).toBe("OciFileRefused")
     }))
 
   it.scoped("name a refused title in a short line without control characters", () =>
@@ -229,7 +229,7 @@ describe("artifacts of files", () => {
         layers: [{ ...Descriptor.fromBytes(bytes), annotations: { [NodeArtifact.title]: "thing" } }]
       }, [v1])
       const error = yield* Effect.flip(NodeArtifact.pull({ registry, repository: app, reference: v1 }, path))
-      expect(error._tag).toBe("DigestInvalid")
+      expect(error._tag).toBe("OciDigestInvalid")
       expect(readdirSync(path)).toEqual([])
     }))
 

@@ -81,7 +81,7 @@ describe("an archive of a layout", () => {
       const registry = yield* opened(archive)
       yield* Copy.copy({ registry, repository, reference: v1 }, { registry: target.registry, repository: copyOf })
       expect((yield* target.registry.resolveManifest(copyOf, v1)).digest).toBe(image.digest)
-      expect((yield* Effect.flip(registry.startUpload(repository)))._tag).toBe("Unsupported")
+      expect((yield* Effect.flip(registry.startUpload(repository)))._tag).toBe("OciUnsupported")
     }))
 
   it.scoped("may be one of docker save, with other files beside the layout, and is closed after it is read", () =>

@@ -96,7 +96,7 @@ describe("an upload into a layout", () => {
       const newer = layout.appendUpload(repository, id, Body.bytes(bytes), { offset: 0 })
       expect((yield* newer).offset).toBe(2000)
       yield* Deferred.succeed(go, undefined)
-      expect((yield* Effect.flip(Fiber.join(first)))._tag).toBe("RangeInvalid")
+      expect((yield* Effect.flip(Fiber.join(first)))._tag).toBe("OciRangeInvalid")
       yield* layout.completeUpload(repository, id, Digest.fromBytes(bytes), { offset: 2000 })
       const content = yield* layout.getBlob(repository, Digest.fromBytes(bytes))
       yield* Stream.runDrain(content.stream)
@@ -176,7 +176,7 @@ describe("the index of a layout", () => {
       const { copy, layout, path, text } = yield* copied
       const before = { text: text(), files: filesOf(path) }
       const error = yield* Effect.flip(whileFull(copy(Tag.make("v2"))))
-      expect(error._tag).toBe("Denied")
+      expect(error._tag).toBe("OciDenied")
       expect(error.message).toContain("there is no space left")
       expect({ text: text(), files: filesOf(path) }).toEqual(before)
       expect(yield* tagsOf(layout)).toEqual([v1])

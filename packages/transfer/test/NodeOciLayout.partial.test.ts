@@ -79,7 +79,7 @@ describe("a layout with a broken entry", () => {
                 read(repository, reference)
               )
             )
-            expect(error._tag).toBe("ManifestUnknown")
+            expect(error._tag).toBe("OciManifestUnknown")
             expect(error.message).toMatch(says)
             expect(error.message).toContain(fileOf(old!))
           }
@@ -112,7 +112,7 @@ describe("a layout with a broken entry", () => {
       writeFileSync(fileOf(images[0]!), "{}")
       const again = yield* opened(path)
       expect((yield* again.getManifest(repository, v1)).descriptor.digest).toBe(index.digest)
-      expect((yield* Effect.flip(again.getManifest(repository, images[0]!.digest)))._tag).toBe("ManifestUnknown")
+      expect((yield* Effect.flip(again.getManifest(repository, images[0]!.digest)))._tag).toBe("OciManifestUnknown")
       yield* again.deleteManifest(repository, images[0]!.digest)
       expect((yield* again.getManifest(repository, v1)).descriptor.digest).toBe(index.digest)
     }))
@@ -135,7 +135,7 @@ describe("a layout with two images of one tag", () => {
       const layout = yield* opened(path)
       const error = yield* Effect.flip(layout.getManifest(repository, Tag.make("latest")))
       expect(error).toMatchObject({
-        _tag: "TagConflict",
+        _tag: "OciTagConflict",
         members: [
           { name: "docker.io/library/a:latest", digest: a.digest },
           { name: "docker.io/library/b:latest", digest: b.digest }

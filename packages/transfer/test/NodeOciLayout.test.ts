@@ -109,7 +109,7 @@ describe("an image layout", () => {
       const wrong = yield* Effect.flip(
         layout.pushBlob(repository, Descriptor.fromBytes(bytes), Body.bytes(new Uint8Array(10)))
       )
-      expect(wrong._tag).toBe("DigestInvalid")
+      expect(wrong._tag).toBe("OciDigestInvalid")
       const config = Descriptor.fromBytes(bytes, MediaType.imageConfig)
       const image = Fixtures.document(MediaType.image, { config, layers: [] })
       const v2 = Tag.make("v2")
@@ -244,7 +244,7 @@ describe("a layout that is broken or hostile", () => {
         put(fileOf(image.digest))
         const layout = yield* opened(path)
         const error = yield* Effect.flip(layout.getManifest(repository, v1))
-        expect(error).toMatchObject({ _tag: "ManifestUnknown" })
+        expect(error).toMatchObject({ _tag: "OciManifestUnknown" })
         expect(error.message).toMatch(says)
       }
     }))
@@ -259,9 +259,9 @@ describe("a layout that is broken or hostile", () => {
       )
       yield* read
       writeFileSync(fileOf(layer), "onf")
-      expect((yield* Effect.flip(read))._tag).toBe("DigestInvalid")
+      expect((yield* Effect.flip(read))._tag).toBe("OciDigestInvalid")
       rmSync(fileOf(layer))
       symlinkSync("/etc/hostname", fileOf(layer))
-      expect((yield* Effect.flip(read))._tag).not.toBe("DigestInvalid")
+      expect((yield* Effect.flip(read))._tag).not.toBe("OciDigestInvalid")
     }))
 })

@@ -51,7 +51,7 @@ describe("the error of a request that failed", () => {
   ]
   it.each(cases)("%s", (_, cause, what) => {
     const error = failed(cause)
-    expect(error).toMatchObject({ _tag: "TransportError", ...fields, method: "GET", url: requestUrl.shown })
+    expect(error).toMatchObject({ _tag: "OciTransportError", ...fields, method: "GET", url: requestUrl.shown })
     expect(error.message).toBe(`ListTags team/app: cannot reach registry.example:5000: ${what}`)
     const { cause: _cause, ...visible } = error
     expect(JSON.stringify(visible)).not.toContain("CANARY")
@@ -68,7 +68,7 @@ describe("the error of a request that failed", () => {
   it("is the error of a transport, with the fields of the operation", () => {
     const registryError = new RegistryError.CredentialError({ reason: "no helper" })
     const error = failed(registryError)
-    expect(error).toMatchObject({ _tag: "CredentialError", ...fields })
+    expect(error).toMatchObject({ _tag: "OciCredentialError", ...fields })
     expect(error.message).toBe("ListTags team/app: no helper")
   })
 

@@ -72,7 +72,7 @@ it.scoped.each(["127.0.0.1", "[::1]", "[::ffff:7f00:1]"])(
     Effect.gen(function*() {
       const client = yield* platform({})
       const error = yield* Effect.flip(client.get(`http://${host}:1/`))
-      expect(error.cause).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+      expect(error.cause).toMatchObject({ _tag: "OciRefused", by: "NodeAddressGuard" })
     })
 )
 
@@ -80,7 +80,7 @@ it.scoped("a name with several non-public addresses is resolved once and not con
   Effect.gen(function*() {
     const { lookups, lookup } = resolver({ "mixed.example": [["192.0.2.1", "127.0.0.1"]] })
     const client = yield* platform({ lookup })
-    expect((yield* Effect.flip(client.get("http://mixed.example/"))).cause).toMatchObject({ _tag: "Refused" })
+    expect((yield* Effect.flip(client.get("http://mixed.example/"))).cause).toMatchObject({ _tag: "OciRefused" })
     expect(lookups).toEqual(["mixed.example"])
   }))
 
@@ -130,7 +130,7 @@ describe("a client", () => {
       const { answered, lines } = yield* repositories(elsewhere, { ...home, "cdn.example": [["127.0.0.1"]] })
       expect(answered).toMatchObject({
         _tag: "Left",
-        left: { _tag: "Refused", by: "NodeAddressGuard", operation: "ListRepositories" }
+        left: { _tag: "OciRefused", by: "NodeAddressGuard", operation: "ListRepositories" }
       })
       expect(lines.length).toBe(1)
     }))
@@ -147,7 +147,7 @@ describe("a client", () => {
     Effect.gen(function*() {
       const names = { ...home, "cdn.example": [["fe80::1"], ["127.0.0.1"]] }
       const { answered, lookups, lines } = yield* repositories(elsewhere, names)
-      expect(answered).toMatchObject({ _tag: "Left", left: { _tag: "Refused" } })
+      expect(answered).toMatchObject({ _tag: "Left", left: { _tag: "OciRefused" } })
       expect(lookups.filter((name) => name === "cdn.example").length).toBe(1)
       expect(lines.length).toBe(1)
     }))
@@ -176,7 +176,7 @@ describe("a client", () => {
       // Pulls from one registry while pushing to the other, as a copy does when it resumes after a broken connection.
       const content = Stream.fromEffect(Effect.map(from.getManifest(repository, tag), ({ bytes }) => bytes))
       const error = yield* Effect.flip(to.pushBlob(repository, descriptor, Body.stream(content)))
-      expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+      expect(error).toMatchObject({ _tag: "OciRefused", by: "NodeAddressGuard" })
       expect(inside.requests.length).toBe(0)
     }))
 
@@ -197,7 +197,7 @@ describe("a client", () => {
       const requests = server.requests.length
       const leading = yield* serve(() => elsewhere(port ?? ""))
       const led = Client.layer({ host: `registry.example:${leading.host.split(":")[1]}`, insecure: true })
-      expect(yield* Effect.flip(list(led))).toMatchObject({ _tag: "Refused" })
+      expect(yield* Effect.flip(list(led))).toMatchObject({ _tag: "OciRefused" })
       expect(server.requests.length).toBe(requests)
     }))
 })

@@ -52,7 +52,7 @@ describe("the client over node:http, for Bun,", () => {
       const port = inside.host.split(":")[1]
       const server = yield* serve(() => ({ status: 307, headers: { location: `http://evil.example:${port}/` } }))
       const error = yield* Effect.flip(list(registry(server.host, yield* http({ lookup }))))
-      expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+      expect(error).toMatchObject({ _tag: "OciRefused", by: "NodeAddressGuard" })
       expect(inside.requests).toEqual([])
     }))
 
@@ -61,7 +61,7 @@ describe("the client over node:http, for Bun,", () => {
       const server = yield* serve(() => repositories)
       const client = yield* http({ lookup }, { HTTP_PROXY: "user:CANARY@proxy.example:3128" })
       const error = yield* Effect.flip(list(registry(`registry.example:${server.host.split(":")[1]}`, client)))
-      expect(error).toMatchObject({ _tag: "Refused", by: "NodeHttp" })
+      expect(error).toMatchObject({ _tag: "OciRefused", by: "NodeHttp" })
       expect(error.message).toContain("through the proxy proxy.example:3128, and proxies are not supported in Bun")
       expect(server.requests).toEqual([])
     }))

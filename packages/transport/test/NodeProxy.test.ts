@@ -195,7 +195,7 @@ describe("a request is not sent through the proxy", () => {
       const client = yield* http(both(proxy.host))
       for (const scheme of ["http", "https"]) {
         const error = yield* Effect.flip(client.get(`${scheme}://${host}:${port}/`))
-        expect(error.cause).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+        expect(error.cause).toMatchObject({ _tag: "OciRefused", by: "NodeAddressGuard" })
       }
       expect(proxy.lines()).toEqual([])
     }))
@@ -215,7 +215,7 @@ describe("a request is not sent through the proxy", () => {
       for (const name of ["NO_PROXY", "no_proxy"]) {
         const client = yield* http({ HTTP_PROXY: proxy.host, [name]: "10.0.0.0/8" })
         const error = yield* Effect.flip(client.get("http://10.0.0.1:1/"))
-        expect(error.cause).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+        expect(error.cause).toMatchObject({ _tag: "OciRefused", by: "NodeAddressGuard" })
       }
       expect(proxy.lines()).toEqual([])
     }))
@@ -271,7 +271,7 @@ describe("a login in the proxy's URL", () => {
         expect(wrong.message).toBe(
           `ListRepositories: the proxy ${proxy.host} refuses the user name and the password of its URL for ${host} (407)`
         )
-        expect(wrong).toMatchObject({ _tag: "Refused", by: "NodeProxy", operation: "ListRepositories" })
+        expect(wrong).toMatchObject({ _tag: "OciRefused", by: "NodeProxy", operation: "ListRepositories" })
         expect(JSON.stringify(wrong) + String(wrong.stack)).not.toContain("CANARY")
         expect(server.lines()).toEqual([])
       })
@@ -287,7 +287,7 @@ describe("an error names the proxy", () => {
       for (const insecure of [true, false]) {
         const environment = both(`${CANARY}${proxy.host}`)
         const error = yield* failure("registry.example", environment, { insecure })
-        expect(error).toMatchObject({ _tag: "TransportError" })
+        expect(error).toMatchObject({ _tag: "OciTransportError" })
         expect(error.message).toBe(
           `ListRepositories: cannot reach the proxy ${proxy.host} for registry.example: connection refused`
         )
@@ -301,12 +301,12 @@ describe("an error names the proxy", () => {
       (proxy) =>
         `the proxy ${proxy} does not connect to registry.example:443: it answered 403; ` +
         "allow the host at the proxy, or add it to NO_PROXY",
-      "Refused"
+      "OciRefused"
     ],
     [
       503,
       (proxy) => `cannot reach registry.example through the proxy ${proxy}: the proxy answered 503 to CONNECT`,
-      "TransportError"
+      "OciTransportError"
     ]
   ]
   it.scoped.each(statuses)("if the proxy answers CONNECT with %s", ([status, message, tag]) =>
@@ -347,7 +347,7 @@ describe("an error names the proxy", () => {
       for (const scheme of ["http", "socks5"]) {
         const error = yield* failure("registry.example", { HTTP_PROXY: `${scheme}://${proxy.host}` })
         expect(error.message).toContain(`cannot reach registry.example through the proxy ${proxy.host}: `)
-        expect(error).toMatchObject({ _tag: "TransportError" })
+        expect(error).toMatchObject({ _tag: "OciTransportError" })
       }
     }))
 })

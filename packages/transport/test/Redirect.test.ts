@@ -99,7 +99,7 @@ describe.each(platformNames)("over %s", (platform) => {
       const endless = yield* serve((_, count) => to(`/${count + 1}`))
       const error = yield* Effect.flip(http.get(`${endless.origin}/0`))
       expect(error.cause).toMatchObject({
-        _tag: "ResponseInvalid",
+        _tag: "OciResponseInvalid",
         reason: "the registry's answer breaks the protocol: it redirects more than 10 times"
       })
       expect(endless.requests.length).toBe(11)
@@ -189,7 +189,7 @@ describe("a redirect that is refused", () => {
       const { requests, http } = scripted(() => redirectTo(location))
       const error = yield* Effect.flip(Redirect.make()(http).get("https://registry.example/here"))
       expect(error).toBeInstanceOf(HttpClientError.RequestError)
-      expect(error.cause).toMatchObject({ _tag: "ResponseInvalid" })
+      expect(error.cause).toMatchObject({ _tag: "OciResponseInvalid" })
       expect((error.cause as RegistryError.RegistryError).reason).toContain(reason)
       expect(requests).toEqual(["GET https://registry.example/here"])
     }))
@@ -225,7 +225,7 @@ describe("a body", () => {
       const http = yield* client(platform)
       const error = yield* Effect.flip(http.put(`${server.origin}/here`, { body: body(false) }))
       expect(error.cause).toMatchObject({
-        _tag: "BodyFailed",
+        _tag: "OciBodyFailed",
         reason: "the registry redirects the request, and its body cannot be sent again: use a replayable body"
       })
       expect(server.requests.length).toBe(1)
@@ -294,7 +294,7 @@ describe("a registry", () => {
       expect(error.message).toBe(
         "ListRepositories: the registry's answer breaks the protocol: it redirects more than 2 times"
       )
-      expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "ListRepositories", registry: server.host })
+      expect(error).toMatchObject({ _tag: "OciResponseInvalid", operation: "ListRepositories", registry: server.host })
       expect(server.requests.length).toBe(3)
     }))
 
@@ -305,7 +305,7 @@ describe("a registry", () => {
       const registry = yield* connect(server)
       const error = yield* Effect.flip(Stream.runDrain(registry.listRepositories()))
       expect(error.message).toBe(`ListRepositories: cannot reach ${vacant.host}: connection refused`)
-      expect(error).toMatchObject({ _tag: "TransportError", url: vacant.origin })
+      expect(error).toMatchObject({ _tag: "OciTransportError", url: vacant.origin })
     }))
 })
 

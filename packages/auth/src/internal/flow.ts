@@ -155,7 +155,7 @@ class AuthFlow {
       onFailure: (error) => {
         this.#settings.challenges.delete(attempt.originText)
         // Without a token, the registry may name another scope for this request, which the token server may grant.
-        return error._tag === "Denied" && Transport.isReplayable(attempt.request.body)
+        return error._tag === "OciDenied" && Transport.isReplayable(attempt.request.body)
           ? this.#send(attempt, undefined)
           : Effect.fail(error)
       }

@@ -45,7 +45,7 @@ const credentialFor = (entry: Credential.Entry): Credential.Credential =>
 
 /** Returns whether the same request may succeed with other credentials. */
 export const isRefused = (error: Failure): error is RegistryError.Unauthorized | RegistryError.Denied =>
-  error._tag === "Unauthorized" || error._tag === "Denied"
+  error._tag === "OciUnauthorized" || error._tag === "OciDenied"
 
 /** Gets tokens that answer challenges, from the cache or from the token server. */
 export class TokenAcquisition {

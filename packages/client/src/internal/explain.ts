@@ -14,7 +14,7 @@ export const explain = (response: HttpClientResponse, origin: string) => {
     new URL(request.url).origin === origin
   return (error: RegistryError.RegistryError): RegistryError.RegistryError => {
     const safe = Redaction.error(error, Redaction.make(Redaction.secretsOfHeaders(request.headers)))
-    if (!isOpen || error._tag !== "Unauthorized") return safe
+    if (!isOpen || error._tag !== "OciUnauthorized") return safe
     return RegistryError.withFields(safe, { reason: `${safe.reason ?? "authentication required"}: ${missing(origin)}` })
   }
 }

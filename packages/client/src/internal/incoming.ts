@@ -33,10 +33,10 @@ const codingOf = ({ headers }: HttpClientResponse): string | undefined => {
 
 /** The errors that an encoded body causes if it is not decoded. */
 const decodingErrors: ReadonlySet<string> = new Set([
-  "ResponseInvalid",
-  "DigestInvalid",
-  "SizeInvalid",
-  "ManifestInvalid"
+  "OciResponseInvalid",
+  "OciDigestInvalid",
+  "OciSizeInvalid",
+  "OciManifestInvalid"
 ])
 
 /** How many bytes must arrive before they count as progress. */

@@ -60,11 +60,11 @@ const unknownPath = new Set([400, 401, 404, 405, 406, 410, 501])
  */
 const hasNoApi = (error: RegistryError, origin: string): boolean => {
   switch (error._tag) {
-    case "ResponseInvalid":
+    case "OciResponseInvalid":
       return true
-    case "Refused":
+    case "OciRefused":
       return error.by === "AddressGuard"
-    case "TransportError":
+    case "OciTransportError":
       return error.url !== undefined && !error.url.startsWith(origin)
     default:
       return error.status !== undefined && unknownPath.has(error.status)

@@ -30,8 +30,8 @@ export const mayBeCommitted = (
   method: string,
   registry: string | undefined
 ): boolean =>
-  RegistryError.isTransient(error) && error._tag !== "TooManyRequests" && error.registry === registry &&
-  (error._tag !== "TransportError" || error.method === method)
+  RegistryError.isTransient(error) && error._tag !== "OciTooManyRequests" && error.registry === registry &&
+  (error._tag !== "OciTransportError" || error.method === method)
 
 /** Sends the requests of an effect once, without retries. */
 export const withoutRetries = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>

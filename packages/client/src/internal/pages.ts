@@ -89,7 +89,7 @@ export const open = <O extends ListOperation>(
       new RegistryError.ResponseInvalid({
         ...fields,
         reason: `the registry redirected to ${origin}, which did not answer with a list of referrers: ${
-          error.reason ?? error._tag
+          RegistryError.reason(error)
         }`
       })
   }

@@ -36,7 +36,7 @@ const requestRoot = (
     const bytes = yield* Effect.orElseSucceed(incoming.bytes(ErrorBody.maxBytes), () => undefined)
     if (status === 200 || status === 401) return response
     const error = incoming.explain(ErrorBody.decode({ status, headers, bytes }, fields))
-    return yield* RegistryError.isTransient(error) || error._tag === "Denied"
+    return yield* RegistryError.isTransient(error) || error._tag === "OciDenied"
       ? error
       : new RegistryError.ResponseInvalid({
         ...fields,

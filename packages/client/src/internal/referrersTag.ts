@@ -37,7 +37,7 @@ const maxConflicts = 32
  * support conditions. A wrong digest has its own meaning, see {@link Found}.
  */
 const isRefused = ({ _tag, status = 0 }: RegistryError.RegistryError): boolean =>
-  _tag !== "DigestInvalid" && [400, 405, 412, 501].includes(status)
+  _tag !== "OciDigestInvalid" && [400, 405, 412, 501].includes(status)
 
 /** The attempts to change a list so far. */
 interface Attempts {
@@ -74,7 +74,7 @@ export class ReferrersTag {
   list(operation: Operation.ListReferrers): Result<ReadonlyArray<Descriptor.Descriptor>> {
     return this.#read(operation.repository, operation.digest, this.http.fields(operation)).pipe(
       Effect.map((found) => found === undefined || found === "subject" ? [] : found.index.manifests),
-      Effect.catchTag("ManifestInvalid", "DigestInvalid", "Unsupported", () => Effect.succeed([]))
+      Effect.catchTag("OciManifestInvalid", "OciDigestInvalid", "OciUnsupported", () => Effect.succeed([]))
     )
   }
 
@@ -182,7 +182,7 @@ export class ReferrersTag {
         const isConditional = refused !== current
         return Effect.matchEffect(this.#write(change, found, change.apply(manifests), isConditional), {
           onFailure: (error) => {
-            if (error._tag === "DigestInvalid") return Effect.succeed(false)
+            if (error._tag === "OciDigestInvalid") return Effect.succeed(false)
             return isConditional && isRefused(error)
               ? attempt({ writes, conflicts: conflicts + 1, refused: current })
               : Effect.fail(error)

@@ -71,12 +71,12 @@ const direct = (
 const errorOf = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
 
 const refusals: { readonly [way in Way]: ReadonlyArray<RegistryError.RegistryError["_tag"]> } = {
-  redirect: ["Refused"],
-  location: ["Refused"],
+  redirect: ["OciRefused"],
+  location: ["OciRefused"],
   // A list never continues on another host, whatever the address.
-  link: ["ResponseInvalid"],
+  link: ["OciResponseInvalid"],
   // Credentials are never sent to another domain.
-  realm: ["RealmRefused", "Refused"]
+  realm: ["OciRealmRefused", "OciRefused"]
 }
 
 const spellings = [
@@ -157,7 +157,7 @@ describe("a client does not connect to a host name that resolves to", () => {
         const inside = yield* evil.site({ host: "evil.example", tls: true }, honest)
         evil.resolvesTo("evil.example", ...answers)
         const error = errorOf(yield* direct(evil, way, () => inside.origin))
-        expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+        expect(error).toMatchObject({ _tag: "OciRefused", by: "NodeAddressGuard" })
         expect(inside.connections()).toBe(0)
       })
   )
@@ -181,7 +181,7 @@ describe("a client does not connect to a host name that resolves to", () => {
         const trusting = yield* connect(evil, home, { ...options, allowPrivate: ["cdn.example"] })
         expect(Exit.isSuccess(yield* evil.run(trusting.getManifest(repository, tag)))).toBe(true)
         const other = yield* connect(evil, home, options)
-        expect(errorOf(yield* evil.run(other.getManifest(repository, tag)))).toMatchObject({ _tag: "Refused" })
+        expect(errorOf(yield* evil.run(other.getManifest(repository, tag)))).toMatchObject({ _tag: "OciRefused" })
         expect(cdn.requests.length).toBe(1)
         expect(secretsOf(cdn)).toEqual([])
       })
@@ -213,6 +213,6 @@ describe("a registry on this machine", () => {
       )
       evil.belongs(password, home)
       const registry = yield* connect(evil, home, { credentials: alice(home, password), allowPrivate: false })
-      expect(errorOf(yield* evil.run(registry.getManifest(repository, tag)))).toMatchObject({ _tag: "Refused" })
+      expect(errorOf(yield* evil.run(registry.getManifest(repository, tag)))).toMatchObject({ _tag: "OciRefused" })
     }))
 })

@@ -44,41 +44,43 @@ const length = (bytes: number) => ({ "content-length": String(bytes) })
 
 describe("the read of a blob fails if the content is", () => {
   const answers: ReadonlyArray<readonly [name: string, answer: EvilRegistry.Response, tags: ReadonlyArray<string>]> = [
-    ["empty", { status: 200, body: "" }, ["DigestInvalid"]],
+    ["empty", { status: 200, body: "" }, ["OciDigestInvalid"]],
     ["truncated after one byte", { status: 200, headers: length(size), body: text.slice(0, 1), ending: "break" }, [
-      "TransportError"
+      "OciTransportError"
     ]],
     [
       "truncated before the last byte",
       { status: 200, headers: length(size), body: text.slice(0, -1), ending: "break" },
       [
-        "TransportError"
+        "OciTransportError"
       ]
     ],
     ["truncated, without Content-Length", { status: 200, body: text.slice(0, -1), ending: "break" }, [
-      "TransportError",
-      "ResponseInvalid"
+      "OciTransportError",
+      "OciResponseInvalid"
     ]],
-    ["one byte too short", { status: 200, body: text.slice(0, -1) }, ["DigestInvalid"]],
-    ["one byte too long", { status: 200, body: `${text}!` }, ["DigestInvalid"]],
-    ["other content of the same length", { status: 200, body: text.toUpperCase() }, ["DigestInvalid"]],
+    ["one byte too short", { status: 200, body: text.slice(0, -1) }, ["OciDigestInvalid"]],
+    ["one byte too long", { status: 200, body: `${text}!` }, ["OciDigestInvalid"]],
+    ["other content of the same length", { status: 200, body: text.toUpperCase() }, ["OciDigestInvalid"]],
     [
       "other content with the requested digest in the header",
       { status: 200, headers: { "docker-content-digest": digest }, body: text.toUpperCase() },
-      ["DigestInvalid"]
+      ["OciDigestInvalid"]
     ],
     ["compressed by a proxy", { status: 200, headers: { "content-encoding": "gzip" }, body: gzipSync(blob) }, [
-      "DigestInvalid",
-      "ResponseInvalid",
-      "SizeInvalid"
+      "OciDigestInvalid",
+      "OciResponseInvalid",
+      "OciSizeInvalid"
     ]],
     ["a range, although none was requested", {
       status: 206,
       headers: { "content-range": `bytes 0-3/${size}` },
       body: text.slice(0, 4)
-    }, ["ResponseInvalid"]],
-    ["empty, with Content-Length 0", { status: 200, headers: { "content-length": "0" }, body: "" }, ["DigestInvalid"]],
-    ["absent (204)", { status: 204 }, ["ResponseInvalid"]]
+    }, ["OciResponseInvalid"]],
+    ["empty, with Content-Length 0", { status: 200, headers: { "content-length": "0" }, body: "" }, [
+      "OciDigestInvalid"
+    ]],
+    ["absent (204)", { status: 204 }, ["OciResponseInvalid"]]
   ]
   evilEach(answers, ([name]) => name, ([, answer, tags], evil) =>
     Effect.gen(function*() {
@@ -191,7 +193,7 @@ describe("the read of an ambiguous manifest fails, by tag and by digest (CVE-202
       const answer = { status: 200, headers: { "content-type": sentAs }, body }
       for (const reference of [tag, Digest.fromBytes(body)]) {
         const { exit } = yield* answering(evil, answer, (registry) => registry.getManifest(repository, reference))
-        expect(errorOf(exit)?._tag).toBe("ManifestInvalid")
+        expect(errorOf(exit)?._tag).toBe("OciManifestInvalid")
       }
     }))
 })
@@ -220,7 +222,7 @@ describe("a client reads a response without an end up to a limit, and closes the
     Effect.gen(function*() {
       const endless = { status: 200, headers: typed(name), body: " ".repeat(65_536), ending: "repeat" } as const
       const { exit, home } = yield* answering(evil, endless, call)
-      expect(["SizeInvalid", "ResponseInvalid"]).toContain(errorOf(exit)?._tag)
+      expect(["OciSizeInvalid", "OciResponseInvalid"]).toContain(errorOf(exit)?._tag)
       expect(yield* closed(home)).toBe(0)
     }))
 
@@ -258,7 +260,7 @@ describe("a client stops reading a response that stalls, and closes the connecti
     Effect.gen(function*() {
       const stalled = { status: 200, headers: { ...typed(name), ...length(1000) }, body: "{", ending: "stall" } as const
       const { exit, home } = yield* answering(evil, stalled, call, { idle: "100 millis" })
-      expect(errorOf(exit)).toMatchObject({ _tag: "TransportError" })
+      expect(errorOf(exit)).toMatchObject({ _tag: "OciTransportError" })
       expect(yield* closed(home)).toBe(0)
     }))
 

@@ -102,7 +102,7 @@ describe("a credential helper that cannot run is an error, and no other helper r
         home,
         config({ credsStore: helper, auths: { [home.host]: { auth: btoa(`alice:${password}`) } } })
       )
-      expect(exit).toMatchObject({ cause: { error: { _tag: "CredentialError", operation: "GetManifest" } } })
+      expect(exit).toMatchObject({ cause: { error: { _tag: "OciCredentialError", operation: "GetManifest" } } })
     }))
 })
 
@@ -143,7 +143,7 @@ describe("a credential helper", () => {
         const { home, password } = yield* passwordRegistry(evil, "its helper failed")
         yield* program(script(password))
         const exit = yield* pull(evil, home, config({ credsStore: "evil" }))
-        expect(exit).toMatchObject({ cause: { error: { _tag: "CredentialError" } } })
+        expect(exit).toMatchObject({ cause: { error: { _tag: "OciCredentialError" } } })
       })
   )
 
@@ -175,7 +175,7 @@ evil("a malformed credentials file is an error without the secret", (evil) =>
         Layer.provide(NodeFileSystem.layer)
       )
       const exit = yield* pull(evil, home, credentials)
-      expect(exit).toMatchObject({ cause: { error: { _tag: "CredentialError" } } })
+      expect(exit).toMatchObject({ cause: { error: { _tag: "OciCredentialError" } } })
     }
   }))
 

@@ -118,19 +118,19 @@ describe("a client does not send an upload", () => {
       "to another host if the options forbid it",
       (other) => `${other.origin}/upload`,
       { foreignUploads: false },
-      "Refused"
+      "OciRefused"
     ],
     [
       "to another port if the options forbid it",
       () => "https://registry.example:1/upload",
       { foreignUploads: false },
-      "Refused"
+      "OciRefused"
     ],
-    ["to another host over http", (other) => `http://${other.host}/upload`, {}, "ResponseInvalid"],
-    ["to the registry over http", () => "http://registry.example/upload", {}, "ResponseInvalid"],
-    ["to a file URL", () => "file:///etc/passwd", {}, "ResponseInvalid"],
-    ["to an invalid URL", () => "https://[", {}, "ResponseInvalid"],
-    ["to an empty Location", () => "", {}, "ResponseInvalid"]
+    ["to another host over http", (other) => `http://${other.host}/upload`, {}, "OciResponseInvalid"],
+    ["to the registry over http", () => "http://registry.example/upload", {}, "OciResponseInvalid"],
+    ["to a file URL", () => "file:///etc/passwd", {}, "OciResponseInvalid"],
+    ["to an invalid URL", () => "https://[", {}, "OciResponseInvalid"],
+    ["to an empty Location", () => "", {}, "OciResponseInvalid"]
   ]
   evilEach(refused, ([name]) => name, ([, location, options, tag], evil) =>
     Effect.gen(function*() {
@@ -138,7 +138,7 @@ describe("a client does not send an upload", () => {
         request.method === "POST" ? { status: 202, headers: { location: location(other) } } : honest(request, count))
       const registry = yield* connect(evil, home, { credentials: alice(home, password), ...options })
       const error = errorOf(yield* evil.run(registry.pushBlob(repository, descriptor, body)))
-      expect(RegistryError.isRegistryError(error) && [tag, "BlobUploadInvalid"]).toContain(
+      expect(RegistryError.isRegistryError(error) && [tag, "OciBlobUploadInvalid"]).toContain(
         (error as { _tag: string })._tag
       )
       expect(other.requests).toEqual([])
@@ -174,7 +174,7 @@ describe("a list does not continue", () => {
       }))
       const registry = yield* connect(evil, home, { credentials: alice(home, password) })
       const error = errorOf(yield* evil.run(Stream.runDrain(registry.listTags(repository))))
-      expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "ListTags" })
+      expect(error).toMatchObject({ _tag: "OciResponseInvalid", operation: "ListTags" })
       expect(other.requests).toEqual([])
       expect(home.lines().every((line) => line.startsWith("GET /v2/team/app/tags/list"))).toBe(true)
     }))
@@ -196,7 +196,7 @@ describe("a list that never ends fails or stops", () => {
       }))
       const registry = yield* connect(evil, home, { credentials: alice(home, password), maxPages: 20 })
       const error = errorOf(yield* evil.run(Stream.runDrain(registry.listTags(repository))))
-      expect(error).toMatchObject({ _tag: "ResponseInvalid" })
+      expect(error).toMatchObject({ _tag: "OciResponseInvalid" })
       expect(home.requests.length).toBeLessThanOrEqual(most)
     }))
 })

@@ -158,7 +158,7 @@ describe.each(Object.entries(kinds))("%s", (_, credential) => {
         expect(Exit.isSuccess(exit)).toBe(isSent)
         if (!isSent) {
           expect(server.requests).toEqual([])
-          expect(exit).toMatchObject({ cause: { error: { _tag: "RealmRefused", operation: "GetManifest" } } })
+          expect(exit).toMatchObject({ cause: { error: { _tag: "OciRealmRefused", operation: "GetManifest" } } })
         }
       })
   )

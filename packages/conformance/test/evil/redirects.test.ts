@@ -103,7 +103,7 @@ describe("a client does not send credentials to the target of a redirect", () =>
           expect(secretsOf(other)).toEqual([])
         }
         if (!redirect.isFollowed) {
-          expect(exit).toMatchObject({ cause: { error: { _tag: "ResponseInvalid" } } })
+          expect(exit).toMatchObject({ cause: { error: { _tag: "OciResponseInvalid" } } })
           expect(String(exit)).toContain("from https to http")
         }
         // A 303 for a push leads to other content.

@@ -7,7 +7,7 @@ import { printable } from "../Printable.js"
  * Creates a class of errors from its tag and its default reason. The message does not name registries and proxies, so
  * that an error has the same message wherever it occurs.
  */
-export const errorClass = <const Tag extends string, Extra extends object = object>(
+export const errorClass = <const Tag extends `Oci${string}`, Extra extends object = object>(
   tag: Tag,
   fallback: string
 ): ErrorClass<Tag, Extra> => {

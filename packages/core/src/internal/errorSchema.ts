@@ -29,38 +29,38 @@ const common = {
  * The additional fields of each error. `error` is the schema of any error, for the errors that contain other errors.
  */
 export const ownFields = (error: Schema.Schema.Any) => ({
-  BlobUnknown: {},
-  BlobUploadInvalid: {},
-  BlobUploadUnknown: {},
-  DigestInvalid: {},
-  ManifestBlobUnknown: {},
-  ManifestInvalid: {},
-  ManifestUnknown: {},
-  NameInvalid: {},
-  NameUnknown: {},
-  SizeInvalid: { limit: Schema.optional(Schema.Number) },
-  Unauthorized: {},
-  Denied: {},
-  Unsupported: {},
-  TooManyRequests: {},
-  RangeInvalid: { size: Schema.optional(Schema.Number) },
-  TagInvalid: {},
-  ManifestUnverified: {},
-  Unavailable: {},
-  UnknownCode: { code: Schema.String },
-  TransportError: { method: optionalText, url: optionalText },
-  ResponseInvalid: {},
-  BodyFailed: {},
-  RealmRefused: { realm: Schema.String },
-  CredentialError: {},
-  TagConflict: {
+  OciBlobUnknown: {},
+  OciBlobUploadInvalid: {},
+  OciBlobUploadUnknown: {},
+  OciDigestInvalid: {},
+  OciManifestBlobUnknown: {},
+  OciManifestInvalid: {},
+  OciManifestUnknown: {},
+  OciNameInvalid: {},
+  OciNameUnknown: {},
+  OciSizeInvalid: { limit: Schema.optional(Schema.Number) },
+  OciUnauthorized: {},
+  OciDenied: {},
+  OciUnsupported: {},
+  OciTooManyRequests: {},
+  OciRangeInvalid: { size: Schema.optional(Schema.Number) },
+  OciTagInvalid: {},
+  OciManifestUnverified: {},
+  OciUnavailable: {},
+  OciUnknownCode: { code: Schema.String },
+  OciTransportError: { method: optionalText, url: optionalText },
+  OciResponseInvalid: {},
+  OciBodyFailed: {},
+  OciRealmRefused: { realm: Schema.String },
+  OciCredentialError: {},
+  OciTagConflict: {
     tag: Tag.schema,
     members: Schema.Array(Schema.Struct({ name: Schema.String, digest: Schema.optional(Digest.schema) }))
   },
-  PartialFailure: {
+  OciPartialFailure: {
     outcomes: Schema.Array(Schema.Struct({ name: Schema.String, error: Schema.optional(error) }))
   },
-  Refused: { by: Schema.String }
+  OciRefused: { by: Schema.String }
 })
 
 /** Returns the schema of errors of some classes. A class whose fields are not listed does not compile. */

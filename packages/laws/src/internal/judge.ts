@@ -111,7 +111,7 @@ export const judge = (
     return { operations, succeeded, kinds, fault: undefined }
   }).pipe(Effect.scoped, Effect.provide(layer))
 
-const notFound: ReadonlySet<string> = new Set(["BlobUnknown", "ManifestUnknown", "NameUnknown"])
+const notFound: ReadonlySet<string> = new Set(["OciBlobUnknown", "OciManifestUnknown", "OciNameUnknown"])
 
 const agrees = (expected: Expected, { error, result }: Response): boolean => {
   if ("result" in expected) return error === undefined && canonical(result) === canonical(expected.result)

@@ -15,10 +15,10 @@ export const identity: Model = (next) => next
 /** Returns the error of a client that refuses content in memory before it sends anything. */
 const unsent = (operation: Operation.Operation) => {
   if (operation._tag === "PushBlob" && digestOf(bytesOf(operation.body)) !== operation.descriptor.digest) {
-    return fails("DigestInvalid")
+    return fails("OciDigestInvalid")
   }
   return operation._tag === "PushManifest" && manifest(digestOf(operation.bytes)).problem === "ambiguous"
-    ? fails("ManifestInvalid")
+    ? fails("OciManifestInvalid")
     : undefined
 }
 
@@ -31,7 +31,9 @@ export const hop: Model = (next) => {
   return (operation) => {
     const refused = unsent(operation)
     if (refused !== undefined) return refused
-    if ("id" in operation && repositories.get(operation.id) !== operation.repository) return fails("BlobUploadUnknown")
+    if ("id" in operation && repositories.get(operation.id) !== operation.repository) {
+      return fails("OciBlobUploadUnknown")
+    }
     const expected = next(operation)
     if ("result" in expected && expected.upload !== undefined && "repository" in operation) {
       repositories.set(expected.upload, operation.repository)
@@ -53,7 +55,7 @@ const reads: ReadonlySet<Operation.OperationTag> = new Set([
 const deletes: ReadonlySet<Operation.OperationTag> = new Set(["DeleteBlob", "DeleteManifest", "DeleteTag"])
 
 export const readOnly: Model = (next) => (operation) =>
-  reads.has(operation._tag) ? next(operation) : fails("Unsupported")
+  reads.has(operation._tag) ? next(operation) : fails("OciUnsupported")
 
 /** Opens an upload session instead of mounting a blob. */
 const upload = (next: Spec, operation: Operation.MountBlob) =>
@@ -101,18 +103,18 @@ const filterOf = (part: Part, next: Spec): Spec => {
     switch (operation._tag) {
       case "ResolveBlob":
       case "GetBlob":
-        return isVisible ? next(operation) : fails("BlobUnknown")
+        return isVisible ? next(operation) : fails("OciBlobUnknown")
       case "ResolveManifest":
       case "GetManifest": {
         const { reference } = operation
-        if (!isVisible) return fails("NameUnknown")
+        if (!isVisible) return fails("OciNameUnknown")
         return part.references(Operation.isDigest(reference) ? undefined : reference)
           ? next(operation)
-          : fails("ManifestUnknown")
+          : fails("OciManifestUnknown")
       }
       case "ListTags": {
         const { last, limit } = operation
-        if (!isVisible) return fails("NameUnknown")
+        if (!isVisible) return fails("OciNameUnknown")
         return listed<Tag>(
           next(new Operation.ListTags({ repository })),
           (tags) => page(tags.filter(part.references), last, limit)
@@ -121,26 +123,26 @@ const filterOf = (part: Part, next: Spec): Spec => {
       case "ListReferrers":
         return isVisible && part.references(undefined) ? next(operation) : is([])
       case "MountBlob":
-        if (!isVisible) return fails("Denied")
+        if (!isVisible) return fails("OciDenied")
         return operation.from !== undefined && part.repositories(operation.from)
           ? next(operation)
           : upload(next, operation)
       case "PushManifest": {
         const named = operation.tags.length === 0 ? [undefined] : operation.tags
-        return named.every((tag) => has(repository, tag)) ? next(operation) : fails("Denied")
+        return named.every((tag) => has(repository, tag)) ? next(operation) : fails("OciDenied")
       }
       case "DeleteTag":
-        return has(repository, operation.tag) ? next(operation) : fails("Denied")
+        return has(repository, operation.tag) ? next(operation) : fails("OciDenied")
       case "DeleteBlob":
       case "DeleteManifest":
-        return isVisible && part.whole ? next(operation) : fails("Denied")
+        return isVisible && part.whole ? next(operation) : fails("OciDenied")
       case "PushBlob":
       case "StartUpload":
       case "GetUpload":
       case "AppendUpload":
       case "CompleteUpload":
       case "CancelUpload":
-        return isVisible ? next(operation) : fails("Denied")
+        return isVisible ? next(operation) : fails("OciDenied")
     }
   }
   filtered.set(spec, { part, next })
@@ -186,8 +188,8 @@ export const immutable =
         if (moves || retyped) {
           const otherwise = to(first, unmoved)
           return fails(
-            ...moves ? ["Denied"] : [],
-            ...retyped ? ["ManifestInvalid"] : [],
+            ...moves ? ["OciDenied"] : [],
+            ...retyped ? ["OciManifestInvalid"] : [],
             ..."errors" in otherwise ? otherwise.errors : []
           )
         }
@@ -205,10 +207,10 @@ export const immutable =
         return "errors" in last ? last : is({ ...last.result as object, tags })
       }
       case "DeleteTag":
-        return some(operation.repository) && isImmutable(operation.tag) ? fails("Denied") : next(operation)
+        return some(operation.repository) && isImmutable(operation.tag) ? fails("OciDenied") : next(operation)
       case "DeleteBlob":
       case "DeleteManifest":
-        return some(operation.repository) ? fails("Denied") : next(operation)
+        return some(operation.repository) ? fails("OciDenied") : next(operation)
       case "ResolveBlob":
       case "GetBlob":
       case "ResolveManifest":
@@ -233,7 +235,7 @@ export type Policy = (action: "pull" | "push" | "delete" | "list", name: Name | 
 /** The model of `Authorize`. The caller is anonymous, so the error is `Unauthorized`: credentials might help. */
 export const authorize = (may: Policy): Model => (next) => (operation) => {
   if (operation._tag === "ListRepositories") {
-    if (!may("list", undefined)) return fails("Unauthorized")
+    if (!may("list", undefined)) return fails("OciUnauthorized")
     const { last, limit } = operation
     return listed<Name>(
       next(new Operation.ListRepositories({})),
@@ -241,7 +243,7 @@ export const authorize = (may: Policy): Model => (next) => (operation) => {
     )
   }
   const action = reads.has(operation._tag) ? "pull" : deletes.has(operation._tag) ? "delete" : "push"
-  if (!may(action, operation.repository)) return fails("Unauthorized")
+  if (!may(action, operation.repository)) return fails("OciUnauthorized")
   return operation._tag === "MountBlob" && (operation.from === undefined || !may("pull", operation.from))
     ? upload(next, operation)
     : next(operation)

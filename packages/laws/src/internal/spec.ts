@@ -90,13 +90,13 @@ class Contents {
     f: (bytes: Uint8Array) => Expected
   ): Expected {
     const open = this.state.uploads.get(id)
-    if (open === undefined || open.repository !== repository) return fails("BlobUploadUnknown")
-    return offset === undefined || offset === open.bytes.byteLength ? f(open.bytes) : fails("RangeInvalid")
+    if (open === undefined || open.repository !== repository) return fails("OciBlobUploadUnknown")
+    return offset === undefined || offset === open.bytes.byteLength ? f(open.bytes) : fails("OciRangeInvalid")
   }
 
   /** Passes the bytes of a blob to `f`. Fails if the repository does not contain the blob. */
   blob(name: RepositoryName, digest: Digest.Digest, f: (bytes: Uint8Array) => Expected): Expected {
-    return this.repository(name).blobs.has(digest) ? f(content.blob(digest)) : fails("BlobUnknown")
+    return this.repository(name).blobs.has(digest) ? f(content.blob(digest)) : fails("OciBlobUnknown")
   }
 
   /** Tests whether a manifest of a repository refers to a blob or to a manifest. */
@@ -108,7 +108,7 @@ class Contents {
   /** Passes a repository to `f`. Fails if it is unknown. */
   within(name: RepositoryName, f: (known: Repository) => Expected): Expected {
     const known = this.state.repositories.get(name)
-    return known === undefined ? fails("NameUnknown") : f(known)
+    return known === undefined ? fails("OciNameUnknown") : f(known)
   }
 
   /** Passes the descriptor of a manifest to `f`. Fails if the repository does not contain the manifest. */
@@ -117,7 +117,7 @@ class Contents {
       const digest = Operation.isDigest(reference) ? reference : tags.get(reference)
       const mediaType = digest === undefined ? undefined : manifests.get(digest)
       return digest === undefined || mediaType === undefined
-        ? fails("ManifestUnknown")
+        ? fails("OciManifestUnknown")
         : f({ ...content.manifest(digest).descriptor, mediaType })
     })
   }
@@ -137,12 +137,12 @@ const blobRows: Pick<Rows, "ResolveBlob" | "GetBlob" | "PushBlob" | "MountBlob" 
     contents.blob(repository, digest, (bytes) => {
       if (requested === undefined) return is({ size: bytes.byteLength, digest })
       const range = ByteRange.resolve(requested, bytes.byteLength)
-      if (range === undefined) return fails("RangeInvalid")
+      if (range === undefined) return fails("OciRangeInvalid")
       const part = bytes.subarray(range.offset, range.offset + range.length)
       return is({ size: bytes.byteLength, range, digest: content.digestOf(part) })
     }),
   PushBlob: (contents, { body, descriptor: { digest, size }, repository }) => {
-    if (content.digestOf(content.bytesOf(body)) !== digest) return fails("DigestInvalid")
+    if (content.digestOf(content.bytesOf(body)) !== digest) return fails("OciDigestInvalid")
     contents.link(repository, digest)
     return blobIs(digest, size)
   },
@@ -153,7 +153,7 @@ const blobRows: Pick<Rows, "ResolveBlob" | "GetBlob" | "PushBlob" | "MountBlob" 
   },
   DeleteBlob: (contents, { digest, repository }) =>
     contents.blob(repository, digest, () => {
-      if (contents.refersTo(repository, digest)) return fails("Unsupported")
+      if (contents.refersTo(repository, digest)) return fails("OciUnsupported")
       contents.update(repository, ({ blobs }) => ({
         blobs: new Set(Array.from(blobs).filter((each) => each !== digest))
       }))
@@ -175,7 +175,7 @@ const uploadRows: Pick<Rows, "StartUpload" | "GetUpload" | "AppendUpload" | "Com
     contents.upload(operation, (before) => {
       const bytes = content.joined(before, operation.body)
       contents.setUpload(operation.id, undefined)
-      if (content.digestOf(bytes) !== operation.digest) return fails("DigestInvalid")
+      if (content.digestOf(bytes) !== operation.digest) return fails("OciDigestInvalid")
       contents.link(operation.repository, operation.digest)
       return blobIs(operation.digest, bytes.byteLength)
     }),
@@ -204,14 +204,14 @@ const manifestRows: Pick<
     const mediaType = MediaType.essence(operation.mediaType)
     const tags = Array.from(new Set(operation.tags))
     const { blobs, descriptor, problem, subject } = content.manifest(digest)
-    if (problem !== undefined) return fails("ManifestInvalid")
-    if (declared !== undefined && declared !== digest) return fails("DigestInvalid")
+    if (problem !== undefined) return fails("OciManifestInvalid")
+    if (declared !== undefined && declared !== digest) return fails("OciDigestInvalid")
     const known = contents.repository(repository)
-    if ((known.manifests.get(digest) ?? mediaType) !== mediaType) return fails("ManifestInvalid")
-    if (blobs.some((each) => !known.blobs.has(each))) return fails("ManifestBlobUnknown")
+    if ((known.manifests.get(digest) ?? mediaType) !== mediaType) return fails("OciManifestInvalid")
+    if (blobs.some((each) => !known.blobs.has(each))) return fails("OciManifestBlobUnknown")
     const mayBeSet = (current: Digest.Digest | undefined) => current === digest || current === ifMatch
     if (Operation.isConditional(operation) && !tags.every((tag) => mayBeSet(known.tags.get(tag)))) {
-      return fails("Denied")
+      return fails("OciDenied")
     }
     contents.update(repository, (known) => ({
       manifests: new Map(known.manifests).set(digest, mediaType),
@@ -221,7 +221,7 @@ const manifestRows: Pick<
   },
   DeleteManifest: (contents, { digest, repository }) =>
     contents.manifest(repository, digest, () => {
-      if (contents.refersTo(repository, digest)) return fails("Unsupported")
+      if (contents.refersTo(repository, digest)) return fails("OciUnsupported")
       contents.update(repository, ({ manifests, tags }) => ({
         manifests: new Map(Array.from(manifests).filter(([each]) => each !== digest)),
         tags: new Map(Array.from(tags).filter(([, each]) => each !== digest))

@@ -42,7 +42,7 @@ const merged = <A>(
 const deleted = (members: ReadonlyArray<Spec>, operation: Operation.Operation): Expected => {
   const all = members.toReversed().map((member) => member(operation))
   const wrong = all.filter((expected) => "errors" in expected && !isNotFound(expected))
-  if (wrong.length > 0) return fails("PartialFailure", ...errorsOf(wrong))
+  if (wrong.length > 0) return fails("OciPartialFailure", ...errorsOf(wrong))
   return all.find((expected) => "result" in expected) ?? fails(...errorsOf(all))
 }
 
@@ -66,7 +66,7 @@ const agreed = (members: ReadonlyArray<Spec>, operation: Operation.ResolveManife
   const wrong = all.find((expected) => "errors" in expected && !isNotFound(expected))
   if (wrong !== undefined || by.length === 0) return { expected: wrong ?? fails(...errorsOf(all)), by }
   const digests = new Set(all.flatMap((expected) => "result" in expected ? digestIn(expected) : []))
-  return { expected: digests.size > 1 ? fails("TagConflict") : all.find((expected) => "result" in expected)!, by }
+  return { expected: digests.size > 1 ? fails("OciTagConflict") : all.find((expected) => "result" in expected)!, by }
 }
 
 const digestIn = (expected: { readonly result: unknown }): Digest.Digest => (expected.result as Descriptor).digest
@@ -112,8 +112,8 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
       if ("errors" in expected && !isNotFound(expected)) return expected
       const isPushed = "result" in expected && isSame(digestIn(expected), digestOf(bytes))
       const current = "result" in expected ? digestIn(expected) : undefined
-      if (!isPushed && current !== ifMatch) return fails("Denied")
-      if (isPushed && typeIn(expected) !== MediaType.essence(mediaType)) return fails("ManifestInvalid")
+      if (!isPushed && current !== ifMatch) return fails("OciDenied")
+      if (isPushed && typeIn(expected) !== MediaType.essence(mediaType)) return fails("OciManifestInvalid")
     }
     return undefined
   }

@@ -9,46 +9,46 @@ export const unknown = "UNKNOWN"
 
 /** The code and the status of each error. Errors without a code of their own are sent as `UNKNOWN`, with their data. */
 export const rows: { readonly [Tag in ErrorTag]: { readonly code: string; readonly status: number } } = {
-  BlobUnknown: { code: "BLOB_UNKNOWN", status: 404 },
-  BlobUploadInvalid: { code: "BLOB_UPLOAD_INVALID", status: 400 },
-  BlobUploadUnknown: { code: "BLOB_UPLOAD_UNKNOWN", status: 404 },
-  DigestInvalid: { code: "DIGEST_INVALID", status: 400 },
-  ManifestBlobUnknown: { code: "MANIFEST_BLOB_UNKNOWN", status: 400 },
-  ManifestInvalid: { code: "MANIFEST_INVALID", status: 400 },
-  ManifestUnknown: { code: "MANIFEST_UNKNOWN", status: 404 },
-  NameInvalid: { code: "NAME_INVALID", status: 400 },
-  NameUnknown: { code: "NAME_UNKNOWN", status: 404 },
-  SizeInvalid: { code: "SIZE_INVALID", status: 400 },
-  Unauthorized: { code: "UNAUTHORIZED", status: 401 },
-  Denied: { code: "DENIED", status: 403 },
-  Unsupported: { code: "UNSUPPORTED", status: 405 },
-  TooManyRequests: { code: "TOOMANYREQUESTS", status: 429 },
-  RangeInvalid: { code: "RANGE_INVALID", status: 416 },
-  TagInvalid: { code: "TAG_INVALID", status: 400 },
-  ManifestUnverified: { code: "MANIFEST_UNVERIFIED", status: 400 },
-  Unavailable: { code: "UNAVAILABLE", status: 503 },
-  UnknownCode: { code: unknown, status: 500 },
-  TransportError: { code: unknown, status: 502 },
-  ResponseInvalid: { code: unknown, status: 502 },
-  BodyFailed: { code: unknown, status: 400 },
-  RealmRefused: { code: unknown, status: 502 },
-  CredentialError: { code: unknown, status: 502 },
-  TagConflict: { code: unknown, status: 409 },
-  PartialFailure: { code: unknown, status: 502 },
-  Refused: { code: unknown, status: 403 }
+  OciBlobUnknown: { code: "BLOB_UNKNOWN", status: 404 },
+  OciBlobUploadInvalid: { code: "BLOB_UPLOAD_INVALID", status: 400 },
+  OciBlobUploadUnknown: { code: "BLOB_UPLOAD_UNKNOWN", status: 404 },
+  OciDigestInvalid: { code: "DIGEST_INVALID", status: 400 },
+  OciManifestBlobUnknown: { code: "MANIFEST_BLOB_UNKNOWN", status: 400 },
+  OciManifestInvalid: { code: "MANIFEST_INVALID", status: 400 },
+  OciManifestUnknown: { code: "MANIFEST_UNKNOWN", status: 404 },
+  OciNameInvalid: { code: "NAME_INVALID", status: 400 },
+  OciNameUnknown: { code: "NAME_UNKNOWN", status: 404 },
+  OciSizeInvalid: { code: "SIZE_INVALID", status: 400 },
+  OciUnauthorized: { code: "UNAUTHORIZED", status: 401 },
+  OciDenied: { code: "DENIED", status: 403 },
+  OciUnsupported: { code: "UNSUPPORTED", status: 405 },
+  OciTooManyRequests: { code: "TOOMANYREQUESTS", status: 429 },
+  OciRangeInvalid: { code: "RANGE_INVALID", status: 416 },
+  OciTagInvalid: { code: "TAG_INVALID", status: 400 },
+  OciManifestUnverified: { code: "MANIFEST_UNVERIFIED", status: 400 },
+  OciUnavailable: { code: "UNAVAILABLE", status: 503 },
+  OciUnknownCode: { code: unknown, status: 500 },
+  OciTransportError: { code: unknown, status: 502 },
+  OciResponseInvalid: { code: unknown, status: 502 },
+  OciBodyFailed: { code: unknown, status: 400 },
+  OciRealmRefused: { code: unknown, status: 502 },
+  OciCredentialError: { code: unknown, status: 502 },
+  OciTagConflict: { code: unknown, status: 409 },
+  OciPartialFailure: { code: unknown, status: 502 },
+  OciRefused: { code: unknown, status: 403 }
 }
 
 /** The errors with a code of their own, and `UnknownCode` for all others. */
 type DecodedTag = Exclude<
   ErrorTag,
-  | "TransportError"
-  | "ResponseInvalid"
-  | "BodyFailed"
-  | "RealmRefused"
-  | "CredentialError"
-  | "TagConflict"
-  | "PartialFailure"
-  | "Refused"
+  | "OciTransportError"
+  | "OciResponseInvalid"
+  | "OciBodyFailed"
+  | "OciRealmRefused"
+  | "OciCredentialError"
+  | "OciTagConflict"
+  | "OciPartialFailure"
+  | "OciRefused"
 >
 
 /** The errors by code. */
@@ -65,38 +65,38 @@ export const tags = new Map<string, DecodedTag>(
 const byOperation: {
   readonly [Tag in OperationTag]: { readonly notFound: DecodedTag; readonly refused?: DecodedTag }
 } = {
-  ResolveBlob: { notFound: "BlobUnknown" },
-  GetBlob: { notFound: "BlobUnknown" },
-  ResolveManifest: { notFound: "ManifestUnknown" },
-  GetManifest: { notFound: "ManifestUnknown" },
-  PushBlob: { notFound: "NameUnknown", refused: "BlobUploadInvalid" },
-  MountBlob: { notFound: "NameUnknown" },
-  StartUpload: { notFound: "NameUnknown", refused: "BlobUploadInvalid" },
-  GetUpload: { notFound: "BlobUploadUnknown" },
-  AppendUpload: { notFound: "BlobUploadUnknown", refused: "BlobUploadInvalid" },
-  CompleteUpload: { notFound: "BlobUploadUnknown", refused: "BlobUploadInvalid" },
-  CancelUpload: { notFound: "BlobUploadUnknown" },
-  PushManifest: { notFound: "NameUnknown", refused: "ManifestInvalid" },
-  DeleteBlob: { notFound: "BlobUnknown" },
-  DeleteManifest: { notFound: "ManifestUnknown" },
-  DeleteTag: { notFound: "ManifestUnknown" },
+  ResolveBlob: { notFound: "OciBlobUnknown" },
+  GetBlob: { notFound: "OciBlobUnknown" },
+  ResolveManifest: { notFound: "OciManifestUnknown" },
+  GetManifest: { notFound: "OciManifestUnknown" },
+  PushBlob: { notFound: "OciNameUnknown", refused: "OciBlobUploadInvalid" },
+  MountBlob: { notFound: "OciNameUnknown" },
+  StartUpload: { notFound: "OciNameUnknown", refused: "OciBlobUploadInvalid" },
+  GetUpload: { notFound: "OciBlobUploadUnknown" },
+  AppendUpload: { notFound: "OciBlobUploadUnknown", refused: "OciBlobUploadInvalid" },
+  CompleteUpload: { notFound: "OciBlobUploadUnknown", refused: "OciBlobUploadInvalid" },
+  CancelUpload: { notFound: "OciBlobUploadUnknown" },
+  PushManifest: { notFound: "OciNameUnknown", refused: "OciManifestInvalid" },
+  DeleteBlob: { notFound: "OciBlobUnknown" },
+  DeleteManifest: { notFound: "OciManifestUnknown" },
+  DeleteTag: { notFound: "OciManifestUnknown" },
   // This request names no repository that could be unknown, so the registry does not offer the list.
-  ListRepositories: { notFound: "Unsupported" },
-  ListTags: { notFound: "NameUnknown" },
-  ListReferrers: { notFound: "NameUnknown" }
+  ListRepositories: { notFound: "OciUnsupported" },
+  ListTags: { notFound: "OciNameUnknown" },
+  ListReferrers: { notFound: "OciNameUnknown" }
 }
 
 const byStatus: { readonly [status: number]: DecodedTag } = {
-  401: "Unauthorized",
-  403: "Denied",
-  405: "Unsupported",
-  412: "Denied",
-  413: "SizeInvalid",
-  416: "RangeInvalid",
-  429: "TooManyRequests",
-  502: "Unavailable",
-  503: "Unavailable",
-  504: "Unavailable"
+  401: "OciUnauthorized",
+  403: "OciDenied",
+  405: "OciUnsupported",
+  412: "OciDenied",
+  413: "OciSizeInvalid",
+  416: "OciRangeInvalid",
+  429: "OciTooManyRequests",
+  502: "OciUnavailable",
+  503: "OciUnavailable",
+  504: "OciUnavailable"
 }
 
 /**
@@ -106,31 +106,31 @@ const byStatus: { readonly [status: number]: DecodedTag } = {
 const fromStatus = (status: number, operation: OperationTag | undefined): DecodedTag => {
   const errors = operation === undefined ? undefined : byOperation[operation]
   const tag = status === 404 ? errors?.notFound : status === 400 ? errors?.refused : byStatus[status]
-  return tag ?? "UnknownCode"
+  return tag ?? "OciUnknownCode"
 }
 
 const absences: ReadonlyArray<DecodedTag> = [
-  "BlobUnknown",
-  "BlobUploadUnknown",
-  "ManifestBlobUnknown",
-  "ManifestUnknown",
-  "NameUnknown"
+  "OciBlobUnknown",
+  "OciBlobUploadUnknown",
+  "OciManifestBlobUnknown",
+  "OciManifestUnknown",
+  "OciNameUnknown"
 ]
 
 /** The errors that each status allows. A status that is not listed allows any error. */
 const kinds: { readonly [status: number]: ReadonlyArray<DecodedTag> } = {
-  401: ["Unauthorized"],
-  403: ["Denied", "Unsupported"],
-  404: [...absences, "Unsupported"],
-  405: ["Unsupported"],
-  413: ["SizeInvalid"],
-  416: ["RangeInvalid"],
-  429: ["TooManyRequests"],
-  507: ["Denied"]
+  401: ["OciUnauthorized"],
+  403: ["OciDenied", "OciUnsupported"],
+  404: [...absences, "OciUnsupported"],
+  405: ["OciUnsupported"],
+  413: ["OciSizeInvalid"],
+  416: ["OciRangeInvalid"],
+  429: ["OciTooManyRequests"],
+  507: ["OciDenied"]
 }
 
 /** The errors that a 5xx status allows. A failing registry cannot say whether content exists, or who may access it. */
-const kindsOfFaults: ReadonlyArray<DecodedTag> = ["TooManyRequests", "Unavailable", "Unsupported"]
+const kindsOfFaults: ReadonlyArray<DecodedTag> = ["OciTooManyRequests", "OciUnavailable", "OciUnsupported"]
 
 const isKind = (status: number, tag: DecodedTag): boolean =>
   (kinds[status] ?? (status >= 500 ? kindsOfFaults : undefined))?.includes(tag) ?? true
@@ -152,11 +152,11 @@ export const tagOf = (
   if (known !== undefined) return isKind(status, known) ? known : fromStatus(status, operation)
   const isStatusDecisive = status === 401 || status === 404 || status === 416 || status === 429 ||
     (status >= 502 && first.code !== unknown)
-  return isStatusDecisive ? fromStatus(status, operation) : "UnknownCode"
+  return isStatusDecisive ? fromStatus(status, operation) : "OciUnknownCode"
 }
 
 /** Returns whether a response with this code and status can contain the error in its detail. */
 export const isConsistent = (tag: ErrorTag, status: number, { code, detail }: RegistryError.Diagnostic): boolean => {
-  if (tag === "UnknownCode") return Predicate.hasProperty(detail, "code") && detail.code === code
+  if (tag === "OciUnknownCode") return Predicate.hasProperty(detail, "code") && detail.code === code
   return rows[tag].code === code && (code !== unknown || rows[tag].status === status)
 }

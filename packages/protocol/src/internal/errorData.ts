@@ -33,18 +33,18 @@ export type Size = "whole" | "brief"
 export const maxReason: { readonly [S in Size]: number } = { whole: 2048, brief: 200 }
 
 const ownFields: OwnFields = {
-  SizeInvalid: ({ limit }) => ({ limit }),
-  RangeInvalid: ({ size }) => ({ size }),
-  UnknownCode: ({ code }) => ({ code }),
-  RealmRefused: ({ realm }) => ({ realm: plainUrl(realm) }),
-  TagConflict: ({ members, tag }) => ({ members, tag }),
-  PartialFailure: ({ outcomes }, size) => ({
+  OciSizeInvalid: ({ limit }) => ({ limit }),
+  OciRangeInvalid: ({ size }) => ({ size }),
+  OciUnknownCode: ({ code }) => ({ code }),
+  OciRealmRefused: ({ realm }) => ({ realm: plainUrl(realm) }),
+  OciTagConflict: ({ members, tag }) => ({ members, tag }),
+  OciPartialFailure: ({ outcomes }, size) => ({
     outcomes: outcomes.map(({ error, name }) => ({
       name,
       error: error === undefined ? undefined : nested(error, size)
     }))
   }),
-  Refused: ({ by }) => ({ by })
+  OciRefused: ({ by }) => ({ by })
 }
 
 /** Returns a URL without its user name, password, query and fragment, because they may contain secrets. */

@@ -33,13 +33,13 @@ export const make = (handle: Handler, { maxPageBytes, maxPageSize }: Limits) => 
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         // The registry decides again whether the caller may see the list. Spec: an unknown repository has no referrers.
-        const stream = yield* restore(Effect.catchTag(list, "NameUnknown", () => Effect.succeed(Stream.empty)))
+        const stream = yield* restore(Effect.catchTag(list, "OciNameUnknown", () => Effect.succeed(Stream.empty)))
         const { target } = Request.encode(operation)
         const last = Page.last(operation, request.target)
         const cursor = last === undefined ? undefined : yield* cursors.take(target, last)
         const reading = cursor ?? (yield* cursorMaps.Reading.open(Page.resume(operation, stream, request.target)))
         const page = yield* restore(Page.take(reading.items, maxPageSize, maxPageBytes)).pipe(
-          Effect.catchTag("NameUnknown", () => Effect.succeed<Page.Page<unknown>>({ items: [], more: false })),
+          Effect.catchTag("OciNameUnknown", () => Effect.succeed<Page.Page<unknown>>({ items: [], more: false })),
           Effect.onError(() => reading.close)
         )
         const final = page.items[page.items.length - 1] as Descriptor | undefined

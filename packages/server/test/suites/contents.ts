@@ -60,7 +60,7 @@ const breaking: ReadonlyArray<readonly [name: string, body: () => Body.Body, log
           size: 2048
         }
       ),
-    { level: "WARN", error: "TransportError", reason: "wire cut" }
+    { level: "WARN", error: "OciTransportError", reason: "wire cut" }
   ],
   [
     "a stream that dies",
@@ -77,7 +77,7 @@ const breaking: ReadonlyArray<readonly [name: string, body: () => Body.Body, log
         })
         return { resume: () => {}, cancel: () => {} }
       }, { size: 2048 }),
-    { level: "WARN", error: "TransportError", reason: "wire cut" }
+    { level: "WARN", error: "OciTransportError", reason: "wire cut" }
   ]
 ]
 
@@ -219,7 +219,7 @@ export const contents = (composition: Composition) => {
           expect(text === "" || /^HTTP\/1\.1 200 [^]*content-length: 2048/.test(text)).toBe(true)
           expect(received(connection)).toBeLessThan(2048)
           yield* probe.until(() => running.lines.some(({ message }) => message === "content broke off"))
-          expect(running.lines).toMatchObject([{ level: "WARN", error: "DigestInvalid" }])
+          expect(running.lines).toMatchObject([{ level: "WARN", error: "OciDigestInvalid" }])
         })
     )
 
@@ -251,7 +251,7 @@ export const contents = (composition: Composition) => {
         expect(text.match(/HTTP\/1\.1/g) ?? []).toHaveLength(text === "" ? 0 : 1)
         expect((yield* running.closed).map(Exit.isFailure)).toEqual([true])
         expect(running.lines).toMatchObject([{
-          error: "ResponseInvalid",
+          error: "OciResponseInvalid",
           reason: expect.stringMatching(/content (is longer|ended after)/) as unknown
         }])
       }))

@@ -283,9 +283,9 @@ export const guarding = (composition: Composition) => {
         yield* ask({ path: manifest, headers: as("bob") })
         yield* ask({ path: manifest, headers: { authorization: "CANARY" } })
         expect(lines.map(({ error, message }) => [message, error])).toEqual([
-          ["request refused", "Unauthorized"],
-          ["request refused", "Denied"],
-          ["request refused", "Unauthorized"]
+          ["request refused", "OciUnauthorized"],
+          ["request refused", "OciDenied"],
+          ["request refused", "OciUnauthorized"]
         ])
         const text = JSON.stringify(lines)
         for (const secret of ["CANARY", as("bob").authorization.slice(6)]) expect(text).not.toContain(secret)

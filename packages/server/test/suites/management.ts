@@ -81,13 +81,13 @@ const errors: ReadonlyArray<readonly [name: string, error: RegistryError.Registr
       errors: [{
         code: "UNKNOWN",
         message: "the registry cannot be reached",
-        detail: { _tag: "TransportError" }
+        detail: { _tag: "OciTransportError" }
       }]
     }
   }],
   ["98: a policy", new RegistryError.Refused({ by: "policy", reason: "not today" }), {
     status: 403,
-    body: { errors: [{ code: "UNKNOWN", message: "not today", detail: { _tag: "Refused", by: "policy" } }] }
+    body: { errors: [{ code: "UNKNOWN", message: "not today", detail: { _tag: "OciRefused", by: "policy" } }] }
   }],
   ["98: a code of others, with its status", new RegistryError.UnknownCode({ code: "TEAPOT", status: 418 }), {
     status: 418,

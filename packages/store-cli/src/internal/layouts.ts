@@ -85,7 +85,7 @@ export const exportTo = (
       Effect.gen(function*() {
         const wanted = yield* Effect.catchTag(
           references(repository),
-          "RepositoryUnknown",
+          "OciStoreRepositoryUnknown",
           () => new Refused({ message: `cannot export ${repository}: the registry has no repository with this name` })
         )
         if (wanted.length === 0) return

@@ -99,7 +99,7 @@ export class Reader {
             ),
             Effect.mapBoth({
               onFailure: (cause) =>
-                unavailable(cause._tag === "NotFound" ? new StoreError.Truncated({ key, size: 0 }) : cause),
+                unavailable(cause._tag === "OciStoreNotFound" ? new StoreError.Truncated({ key, size: 0 }) : cause),
               onSuccess: (again) => bodyOf(again, left.length)
             })
           )

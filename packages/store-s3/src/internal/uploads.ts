@@ -185,7 +185,7 @@ export class Uploads {
         }
       })
       return yield* this.appended(state, uploadId, sent)
-    }).pipe(Effect.catchTag("S3Error", (error) => Effect.fail(failedFullOrUnknown(error))))
+    }).pipe(Effect.catchTag("OciS3Error", (error) => Effect.fail(failedFullOrUnknown(error))))
   }
 
   /** Creates the multipart upload. An object remembers it, so that a commit of an upload without parts need not look. */
@@ -258,9 +258,9 @@ export class Uploads {
       (found) => Body.concatBytes([...found, bytes])
     ).pipe(
       Effect.mapError((error) =>
-        error._tag === "NotFound" || error._tag === "RangeInvalid" || error._tag === "Truncated"
+        error._tag === "OciStoreNotFound" || error._tag === "OciStoreRangeInvalid" || error._tag === "OciStoreTruncated"
           ? unknown()
-          : error._tag === "Failed"
+          : error._tag === "OciStoreFailed"
           ? error
           : new StoreError.Failed({ cause: error })
       )
@@ -309,7 +309,7 @@ export class Uploads {
         ]
       yield* this.api.completeMultipartUpload(upload, [...state.etags, ...last])
     }).pipe(
-      Effect.catchTag("S3Error", (error) => Effect.fail(isLost(error) ? unknown() : failed(error)))
+      Effect.catchTag("OciS3Error", (error) => Effect.fail(isLost(error) ? unknown() : failed(error)))
     )
   }
 

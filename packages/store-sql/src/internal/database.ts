@@ -77,11 +77,11 @@ export class Database {
     return Effect.catchAll(
       this.submit(templates, values, options),
       (error): Effect.Effect<never, E | CommandFailure> => {
-        if (error._tag === "Refused") {
+        if (error._tag === "OciSqlRefused") {
           const refusal = refusals[error.refusal]
           return refusal === undefined ? Effect.die(error) : Effect.fail(refusal(error.values))
         }
-        const full = error._tag === "Full" ? refusals[error._tag] : undefined
+        const full = error._tag === "OciStoreFull" ? refusals["Full"] : undefined
         return Effect.fail(full === undefined ? failed(error) : full([]))
       }
     )
@@ -97,7 +97,7 @@ export class Database {
         {},
         (now) => this.batch.run(statements.map(({ template, values }) => bind(template, { ...values, ...now })))
       ),
-      (error) => error._tag === "Refused" ? Effect.die(error) : Effect.fail(failed(error))
+      (error) => error._tag === "OciSqlRefused" ? Effect.die(error) : Effect.fail(failed(error))
     )
   }
 
@@ -138,7 +138,7 @@ export class Database {
 }
 
 const failed = (error: CommandFailure | StoreError.Full): CommandFailure =>
-  error._tag === "Full" ? new StoreError.Failed({ cause: error }) : error
+  error._tag === "OciStoreFull" ? new StoreError.Failed({ cause: error }) : error
 
 const bind = ({ guard, names, sql }: Template, values: Values): Statement => ({
   sql,
@@ -152,4 +152,7 @@ export const lastRows = <E>(result: Effect.Effect<ReadonlyArray<Rows>, E>): Effe
 
 /** Maps the error of a command that changes nothing a caller relies on, such as the renewal of a lease. */
 export const asFailed = <A>(result: Effect.Effect<A, CommandFailure>): Effect.Effect<A, StoreError.Failed> =>
-  Effect.mapError(result, (error) => error._tag === "Failed" ? error : new StoreError.Failed({ cause: error.cause }))
+  Effect.mapError(
+    result,
+    (error) => error._tag === "OciStoreFailed" ? error : new StoreError.Failed({ cause: error.cause })
+  )

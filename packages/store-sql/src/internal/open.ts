@@ -12,7 +12,7 @@ import * as migrate from "./migrate.js"
  * @since 0.1.0
  * @category errors
  */
-export class SchemaTooNew extends Data.TaggedError("SchemaTooNew")<{
+export class SchemaTooNew extends Data.TaggedError("OciSchemaTooNew")<{
   readonly found: number
   readonly supported: number
 }> {

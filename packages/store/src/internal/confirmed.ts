@@ -11,11 +11,12 @@ type Service = MetadataStore.Service
 /** The first repetition follows at once. */
 const repetitions = Schedule.intersect(Schedule.exponential("20 millis"), Schedule.recurs(5))
 
-const isFailure = ({ _tag }: { readonly _tag: string }): boolean => _tag === "OutcomeUnknown" || _tag === "Failed"
+const isFailure = ({ _tag }: { readonly _tag: string }): boolean =>
+  _tag === "OciStoreOutcomeUnknown" || _tag === "OciStoreFailed"
 
 /** After a lost answer, a failure of a repetition does not say that the first command had no effect. */
 const stillUnknown = <E extends { readonly _tag: string }>(error: E): E | StoreError.OutcomeUnknown =>
-  error._tag === "Failed" ? new StoreError.OutcomeUnknown({ cause: error }) : error
+  error._tag === "OciStoreFailed" ? new StoreError.OutcomeUnknown({ cause: error }) : error
 
 /**
  * Runs a command again if the connection broke before the store confirmed it. `onRepeated` judges the result of the
@@ -26,7 +27,7 @@ const confirm = <A, E extends { readonly _tag: string }>(
   onRepeated: (repeated: Effect.Effect<A, E | CommandFailure>) => Effect.Effect<A, E | CommandFailure> = identity
 ): Effect.Effect<A, E | CommandFailure> =>
   Effect.catchAll(command, (error) =>
-    error._tag === "OutcomeUnknown"
+    error._tag === "OciStoreOutcomeUnknown"
       ? onRepeated(
         Effect.mapError(
           Effect.retry(command, { while: isFailure, schedule: repetitions }),
@@ -48,7 +49,7 @@ export const make = ({ blobs, metadata }: Stores): Stores => {
   const linked = (link: Parameters<Service["linkBlob"]>[0]) => (repeated: ReturnType<Service["linkBlob"]>) =>
     repeated.pipe(
       Effect.tap((stored) => link.upload === undefined && stored.key === link.key ? present(link) : Effect.void),
-      Effect.catchTag("UploadUnknown", (error) =>
+      Effect.catchTag("OciStoreUploadUnknown", (error) =>
         Effect.flatMap(
           metadata.findBlob(link.repository, link.digest),
           (stored) => stored === undefined ? Effect.fail(error) : Effect.succeed(stored)
@@ -58,7 +59,7 @@ export const make = ({ blobs, metadata }: Stores): Stores => {
     Effect.scoped(blobs.read(key)).pipe(
       Effect.retry({ while: isFailure, schedule: repetitions }),
       Effect.catchAll((cause): Effect.Effect<never, CommandFailure> =>
-        cause._tag === "NotFound"
+        cause._tag === "OciStoreNotFound"
           ? Effect.zipRight(
             Effect.ignore(metadata.unlinkBlob({ repository, digest, evenIfReferenced: true, readable: keep })),
             Effect.fail(new StoreError.Failed({ cause }))
@@ -72,17 +73,17 @@ export const make = ({ blobs, metadata }: Stores): Stores => {
       ...metadata,
       linkBlob: (link) => confirm(metadata.linkBlob(link), linked(link)),
       mount: (mount) => confirm(metadata.mount(mount)),
-      unlinkBlob: (unlink) => confirm(metadata.unlinkBlob(unlink), orGone("BlobUnknown")),
+      unlinkBlob: (unlink) => confirm(metadata.unlinkBlob(unlink), orGone("OciStoreBlobUnknown")),
       discardBlob: (discard) => confirm(metadata.discardBlob(discard)),
       putManifest: (put) => confirm(metadata.putManifest(put)),
       deleteManifest: (repository, digest, evenIfReferenced) =>
-        confirm(metadata.deleteManifest(repository, digest, evenIfReferenced), orGone("ManifestUnknown")),
+        confirm(metadata.deleteManifest(repository, digest, evenIfReferenced), orGone("OciStoreManifestUnknown")),
       deleteTag: (repository, tag, pointsAt) =>
-        confirm(metadata.deleteTag(repository, tag, pointsAt), orGone("ManifestUnknown")),
+        confirm(metadata.deleteTag(repository, tag, pointsAt), orGone("OciStoreManifestUnknown")),
       createUpload: (upload, lives, limits) => confirm(metadata.createUpload(upload, lives, limits)),
       claimUpload: (id, lives) => confirm(metadata.claimUpload(id, lives)),
       advanceUpload: (advance) => confirm(metadata.advanceUpload(advance)),
-      endUpload: (id) => confirm(metadata.endUpload(id), orGone("UploadUnknown")),
+      endUpload: (id) => confirm(metadata.endUpload(id), orGone("OciStoreUploadUnknown")),
       expireUploads: (n) => confirm(metadata.expireUploads(n)),
       review: (policy, n) => confirm(metadata.review(policy, n)),
       claimGarbage: (n, lease) => confirm(metadata.claimGarbage(n, lease)),

@@ -43,7 +43,7 @@ export const damagedIn = (metadata: Service, repository: RepositoryName, seeds: 
           const linked = links.map(({ descriptor }) => descriptor.digest)
           children.set(digest, linked)
           if (seeds.has(`${repository}@${digest}`) || linked.some((each) => seeds.has(each))) damaged.add(digest)
-        }).pipe(Effect.catchTag("ManifestUnknown", () => Effect.void))
+        }).pipe(Effect.catchTag("OciStoreManifestUnknown", () => Effect.void))
     )
     if (damaged.size === 0) return []
     addParents(damaged, children)
@@ -62,6 +62,6 @@ export const damagedIn = (metadata: Service, repository: RepositoryName, seeds: 
     return [...references, ...[...damaged].filter((digest) => !named.has(digest))]
       .map((reference) => ({ repository, reference }))
   }).pipe(
-    Effect.catchTag("RepositoryUnknown", () => Effect.succeed([])),
+    Effect.catchTag("OciStoreRepositoryUnknown", () => Effect.succeed([])),
     Effect.mapError((error): Failed => error)
   )

@@ -12,20 +12,20 @@ export const of =
     if (RegistryError.isRegistryError(failure)) return completed(operation, failure)
     const fields = Operation.errorFields(operation)
     switch (failure._tag) {
-      case "RepositoryUnknown":
+      case "OciStoreRepositoryUnknown":
         return new RegistryError.NameUnknown(fields)
-      case "NotFound":
-      case "Truncated":
+      case "OciStoreNotFound":
+      case "OciStoreTruncated":
         return new RegistryError.Unavailable({
           ...fields,
           reason: "the content of the blob is missing from the store",
           cause: failure
         })
-      case "BlobUnknown":
+      case "OciStoreBlobUnknown":
         return new RegistryError.BlobUnknown(fields)
-      case "ManifestUnknown":
+      case "OciStoreManifestUnknown":
         return new RegistryError.ManifestUnknown(fields)
-      case "ContentUnknown": {
+      case "OciStoreContentUnknown": {
         const [first, ...others] = failure.digests
         return new RegistryError.ManifestBlobUnknown({
           ...fields,
@@ -35,7 +35,7 @@ export const of =
           detail: failure.digests.slice(0, maxDetail).map((digest) => ({ digest }))
         })
       }
-      case "TagTaken":
+      case "OciStoreTagTaken":
         return new RegistryError.Denied({
           ...fields,
           reason: failure.digest === undefined
@@ -43,45 +43,45 @@ export const of =
             : `tag "${failure.tag}" exists and points at ${failure.digest}`,
           detail: { tag: failure.tag, ...(failure.digest === undefined ? {} : { digest: failure.digest }) }
         })
-      case "TypeTaken":
+      case "OciStoreTypeTaken":
         return new RegistryError.ManifestInvalid({
           ...fields,
           reason: `manifest invalid: the repository has these bytes as a manifest of type ${failure.mediaType}; push ` +
             "them with that type, or delete the manifest first"
         })
-      case "UploadUnknown":
+      case "OciStoreUploadUnknown":
         return new RegistryError.BlobUploadUnknown(fields)
-      case "OffsetMismatch":
+      case "OciStoreOffsetMismatch":
         return new RegistryError.RangeInvalid({
           ...fields,
           reason: `the upload session is at byte ${failure.offset}; continue there`,
           size: failure.offset
         })
-      case "Stale":
+      case "OciStoreStale":
         return new RegistryError.RangeInvalid({
           ...fields,
           reason: "another request continues the upload session; get its offset, and continue there"
         })
-      case "RangeInvalid":
+      case "OciStoreRangeInvalid":
         return new RegistryError.RangeInvalid({ ...fields, size: failure.size })
-      case "TooManyUploads":
+      case "OciStoreTooManyUploads":
         return new RegistryError.TooManyRequests({
           ...fields,
           reason: "too many upload sessions are open; finish or cancel some, or try again later"
         })
-      case "BodyBroken":
+      case "OciStoreBodyBroken":
         return completed(operation, failure.cause)
-      case "DigestWrong":
+      case "OciStoreDigestWrong":
         return new RegistryError.DigestInvalid({ ...fields, reason: "content does not match its digest" })
-      case "Referenced":
+      case "OciStoreReferenced":
         return new RegistryError.Unsupported({
           ...fields,
           reason: `manifest ${failure.by} of the repository refers to this content; delete that manifest first`
         })
-      case "Full":
+      case "OciStoreFull":
         return new RegistryError.Denied({ ...fields, status: 507, reason: "the store is full; delete content first" })
-      case "Failed":
-      case "OutcomeUnknown":
+      case "OciStoreFailed":
+      case "OciStoreOutcomeUnknown":
         return new RegistryError.Unavailable({ ...fields, cause: failure })
     }
   }

@@ -38,7 +38,7 @@ export const make = ({ blobs, metadata }: Stores, { policy: { grace } }: Setting
         const size = yield* restore(blobs.put({ key, body: verified, size: expected, digest }))
         const stored = yield* checkAge(startedAt).pipe(
           Effect.zipRight(metadata.linkBlob({ repository, digest, size, key, keep: grace })),
-          Effect.tapError(({ _tag }) => _tag === "OutcomeUnknown" ? Effect.void : remove(key))
+          Effect.tapError(({ _tag }) => _tag === "OciStoreOutcomeUnknown" ? Effect.void : remove(key))
         )
         if (stored.key !== key) yield* sweeper.release
         return { mediaType: octetStream, digest, size }

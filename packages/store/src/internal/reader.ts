@@ -48,7 +48,7 @@ export const make = ({ blobs, metadata }: Stores, { policy: { grace } }: Setting
       )
     }
     return Answer.matchEffect(blobs.read(key, range), {
-      onFailure: (error) => error._tag === "NotFound" ? again(operation, error) : failed(operation)(error),
+      onFailure: (error) => error._tag === "OciStoreNotFound" ? again(operation, error) : failed(operation)(error),
       onSuccess: (body) => Answer.succeed(new BlobContent({ descriptor, range, body, verified: true }))
     })
   }

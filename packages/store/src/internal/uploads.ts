@@ -78,7 +78,7 @@ export class Uploads {
       }
       const create = this.metadata.createUpload(upload, this.settings.uploadTimeToLive, this.settings.uploadLimits)
       yield* create.pipe(
-        Effect.catchTag("TooManyUploads", () => Effect.zipRight(this.sweeper.expire, create)),
+        Effect.catchTag("OciStoreTooManyUploads", () => Effect.zipRight(this.sweeper.expire, create)),
         Effect.onError(() => Effect.ignore(this.blobs.abort(token)))
       )
       this.opened = (this.opened + 1) % opensPerRelease
@@ -139,7 +139,7 @@ export class Uploads {
         body: hash === undefined ? sized : hashed(sized, hash)
       }).pipe(
         Effect.flatMap((appended) => this.advance(upload, appended, hash)),
-        Effect.tapErrorTag("BodyBroken", ({ appended }) =>
+        Effect.tapErrorTag("OciStoreBodyBroken", ({ appended }) =>
           appended === undefined || appended.offset === offset
             ? Effect.void
             : Effect.ignore(this.advance(upload, appended, hash))),
@@ -206,7 +206,7 @@ export class Uploads {
     ): Effect.Effect<A, E | StoreError.UploadUnknown> =>
       Effect.catchIf(
         effect,
-        ({ _tag }) => _tag === "UploadUnknown" || _tag === "OffsetMismatch",
+        ({ _tag }) => _tag === "OciStoreUploadUnknown" || _tag === "OciStoreOffsetMismatch",
         () => Effect.zipRight(this.discard(upload), Effect.fail(new StoreError.UploadUnknown()))
       )
   }

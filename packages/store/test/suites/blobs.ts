@@ -90,7 +90,7 @@ export const blobs = (makeStores: MakeStores) => {
           const { digest } = yield* pushBytes(hello, repository, algorithm)
           expect(Digest.algorithm(digest)).toBe(algorithm)
           expect(yield* pullText(repository, digest)).toBe("hello, world")
-          expect(yield* tagOf((yield* Registry).resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+          expect(yield* tagOf((yield* Registry).resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
         }).pipe(test)
     )
 
@@ -114,10 +114,10 @@ export const blobs = (makeStores: MakeStores) => {
       Effect.gen(function*() {
         const registry = yield* Registry
         expect(yield* failureOf(push(hello, { digest })))
-          .toEqual({ tag: "DigestInvalid", operation: "PushBlob", repository, reference: digest })
-        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
-        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
-        expect(yield* tagOf(list(registry.listTags(repository)))).toBe("NameUnknown")
+          .toEqual({ tag: "OciDigestInvalid", operation: "PushBlob", repository, reference: digest })
+        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("OciBlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
+        expect(yield* tagOf(list(registry.listTags(repository)))).toBe("OciNameUnknown")
       }).pipe(test))
 
     it.effect.each(
@@ -130,8 +130,8 @@ export const blobs = (makeStores: MakeStores) => {
         const { digest } = Descriptor.fromBytes(hello.subarray(0, size))
         const descriptor = { ...Descriptor.fromBytes(hello), digest, size }
         expect(yield* failureOf(registry.pushBlob(repository, descriptor, body(hello))))
-          .toEqual({ tag: "SizeInvalid", operation: "PushBlob", repository, reference: digest })
-        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
+          .toEqual({ tag: "OciSizeInvalid", operation: "PushBlob", repository, reference: digest })
+        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("OciBlobUnknown")
       }).pipe(test))
 
     it.effect("does not read an endless body beyond its declared size (T36)", () =>
@@ -139,7 +139,7 @@ export const blobs = (makeStores: MakeStores) => {
         const registry = yield* Registry
         const endless = Body.stream(Stream.repeatValue(new Uint8Array(1024)))
         expect(yield* tagOf(registry.pushBlob(repository, { ...Descriptor.fromBytes(hello), size: 10_000 }, endless)))
-          .toBe("SizeInvalid")
+          .toBe("OciSizeInvalid")
       }).pipe(test))
 
     it.effect("closes a native source that sends more than its declared size (T47)", () =>
@@ -148,7 +148,7 @@ export const blobs = (makeStores: MakeStores) => {
         let closed = 0
         const body = Body.fromSource(nativeSource(hello, () => closed++))
         const descriptor = Descriptor.fromBytes(hello.subarray(0, 3))
-        expect(yield* tagOf(registry.pushBlob(repository, descriptor, body))).toBe("SizeInvalid")
+        expect(yield* tagOf(registry.pushBlob(repository, descriptor, body))).toBe("OciSizeInvalid")
         expect(closed).toBe(1)
       }).pipe(test))
 
@@ -156,7 +156,12 @@ export const blobs = (makeStores: MakeStores) => {
       Effect.gen(function*() {
         const registry = yield* Registry
         const error = yield* Effect.flip(registry.pushBlob(repository, Descriptor.fromBytes(hello), broken(head)))
-        expect(error).toMatchObject({ _tag: "BodyFailed", operation: "PushBlob", repository, reference: helloDigest })
+        expect(error).toMatchObject({
+          _tag: "OciBodyFailed",
+          operation: "PushBlob",
+          repository,
+          reference: helloDigest
+        })
         expect(error.cause).toEqual(new Error("the line is dead"))
       }).pipe(test))
 
@@ -183,7 +188,7 @@ export const blobs = (makeStores: MakeStores) => {
         expect(yield* registry.mountBlob(other, helloDigest, { from: repository }))
           .toEqual({ _tag: "Mounted", digest: helloDigest })
         yield* registry.deleteBlob(repository, helloDigest)
-        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
         expect(yield* pullText(other, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
@@ -200,7 +205,7 @@ export const blobs = (makeStores: MakeStores) => {
         yield* pushBytes(text("else"), other)
         const result = yield* registry.mountBlob(unknown, helloDigest, options)
         expect(result).toMatchObject({ _tag: "UploadStarted", upload: { offset: 0 } })
-        expect(yield* tagOf(registry.resolveBlob(unknown, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(unknown, helloDigest))).toBe("OciBlobUnknown")
         if (result._tag === "UploadStarted") {
           yield* registry.completeUpload(unknown, result.upload.id, helloDigest, { body: Body.bytes(hello) })
         }
@@ -220,7 +225,7 @@ export const blobs = (makeStores: MakeStores) => {
       Effect.gen(function*() {
         const registry = yield* Registry
         expect(yield* tagOf(registry.mountBlob(other, Digest.make("md5:00"), { from: repository }))).toBe(
-          "DigestInvalid"
+          "OciDigestInvalid"
         )
       }).pipe(test))
   })

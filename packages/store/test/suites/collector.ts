@@ -41,7 +41,7 @@ export const collector = (makeStores: MakeStores) => {
         yield* TestClock.adjust("23 hours")
         expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
         yield* TestClock.adjust("2 hours")
-        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
         expect(yield* stored).toBe(0)
       }).pipe(test))
 
@@ -64,7 +64,7 @@ export const collector = (makeStores: MakeStores) => {
         yield* TestClock.adjust(`${day - 60} minutes`)
         yield* pullText(repository, helloDigest)
         yield* TestClock.adjust("2 hours")
-        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
       }).pipe(test))
 
     it.effect("removes the blobs of a deleted manifest after the grace, and keeps those of other manifests", () =>
@@ -108,7 +108,7 @@ export const collector = (makeStores: MakeStores) => {
         yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), tags: [v2] })
         yield* TestClock.adjust("4 days")
         for (const digest of all) {
-          expect(yield* tagOf(registry.resolveManifest(repository, digest))).toBe("ManifestUnknown")
+          expect(yield* tagOf(registry.resolveManifest(repository, digest))).toBe("OciManifestUnknown")
         }
         expect(yield* stored).toBe(0)
       }).pipe(on(makeStores, { untagged: "delete", uploadTimeToLive: "20 hours" })))
@@ -147,7 +147,7 @@ export const collector = (makeStores: MakeStores) => {
         expect(report).toEqual({ manifests: 1, blobs: 150, keys: 150, unknownUploads: 1, unknownKeys: 1 })
         expect(reports.length).toBeGreaterThan(4)
         expect(reports.at(-1)).toEqual(report)
-        expect(yield* tagOf(registry.resolveManifest(repository, digest))).toBe("ManifestUnknown")
+        expect(yield* tagOf(registry.resolveManifest(repository, digest))).toBe("OciManifestUnknown")
         yield* TestClock.setTime(144 * 3_600_000)
         expect(yield* Collector.collect()).toMatchObject({ blobs: 1, keys: 1 })
         expect(yield* stored).toBe(0)

@@ -113,7 +113,7 @@ export const concurrency = (makeStores: MakeStores) => {
           yield* pushBytes(hello)
           const deletion = yield* Effect.fork(registry.deleteBlob(repository, helloDigest))
           yield* Deferred.await(removing)
-          expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+          expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
           yield* pushBytes(hello)
           yield* Deferred.succeed(mayGoOn, undefined)
           yield* Fiber.join(deletion)
@@ -138,7 +138,7 @@ export const concurrency = (makeStores: MakeStores) => {
         interfere = Effect.zipRight(remove, push)
         expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
         interfere = remove
-        expect(yield* tagOf(pullText(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(pullText(repository, helloDigest))).toBe("OciBlobUnknown")
       }).pipe(on(changed(makeStores, change)))
     })
 
@@ -182,7 +182,7 @@ export const concurrency = (makeStores: MakeStores) => {
     it.effect("are deleted if the upload does not match its digest (rule 34)", () =>
       Effect.gen(function*() {
         for (const algorithm of ["sha256", "sha512"] as const) {
-          expect(yield* tagOf(chunked(Digest.fromBytes(text("else"), algorithm)))).toBe("DigestInvalid")
+          expect(yield* tagOf(chunked(Digest.fromBytes(text("else"), algorithm)))).toBe("OciDigestInvalid")
         }
         expect(yield* stored).toBe(0)
       }).pipe(test))

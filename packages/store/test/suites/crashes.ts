@@ -75,7 +75,7 @@ export const crashes = (makeStores: MakeStores) => {
         const { id } = yield* registry.startUpload(repository)
         yield* registry.appendUpload(repository, id, Body.bytes(hello))
         const complete = registry.completeUpload(repository, id, helloDigest, { body: Body.empty })
-        expect(yield* tagOf(complete)).toBe("Unavailable")
+        expect(yield* tagOf(complete)).toBe("OciUnavailable")
         expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 12 })
         broken = false
         yield* complete
@@ -93,7 +93,7 @@ export const crashes = (makeStores: MakeStores) => {
         expect(yield* openUploads).toBe(0)
         expect(yield* garbage).toEqual([])
         const { getUpload } = yield* MetadataStore.MetadataStore
-        expect((yield* Effect.flip(getUpload(id)))._tag).toBe("UploadUnknown")
+        expect((yield* Effect.flip(getUpload(id)))._tag).toBe("OciStoreUploadUnknown")
       }).pipe(test))
 
     it.effect("sweeps a thousand expired sessions at once (T42)", () =>
@@ -102,7 +102,7 @@ export const crashes = (makeStores: MakeStores) => {
         const open = Effect.tap(registry.startUpload(repository), ({ id }) =>
           registry.appendUpload(repository, id, Body.bytes(head)))
         yield* Effect.replicateEffect(open, 1000)
-        expect(yield* tagOf(registry.startUpload(repository))).toBe("TooManyRequests")
+        expect(yield* tagOf(registry.startUpload(repository))).toBe("OciTooManyRequests")
         yield* TestClock.adjust("1 hour")
         expect(yield* openUploads).toBe(0)
         yield* registry.startUpload(repository)
@@ -120,7 +120,7 @@ export const crashes = (makeStores: MakeStores) => {
           Effect.gen(function*() {
             const registry = yield* Registry
             yield* TestClock.adjust(0)
-            expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
+            expect(yield* tagOf(registry.getUpload(repository, id))).toBe("OciBlobUploadUnknown")
             expect(yield* registry.getUpload(repository, kept.id)).toEqual({ id: kept.id, offset: 0 })
             expect(yield* openUploads).toBe(1)
           }),
@@ -166,7 +166,12 @@ export const crashes = (makeStores: MakeStores) => {
         if (stored === undefined) return yield* Effect.dieMessage("no blob")
         yield* Effect.flatMap(BlobStore.BlobStore, (blobs) => blobs.delete([stored.key]))
         const error = yield* Effect.flip(Effect.scoped(registry.getBlob(repository, helloDigest)))
-        expect(error).toMatchObject({ _tag: "Unavailable", operation: "GetBlob", repository, reference: helloDigest })
+        expect(error).toMatchObject({
+          _tag: "OciUnavailable",
+          operation: "GetBlob",
+          repository,
+          reference: helloDigest
+        })
         expect(RegistryError.isTransient(error)).toBe(true)
       }).pipe(test))
   })

@@ -31,7 +31,7 @@ export const deletes = (makeStores: MakeStores) => {
         const registry = yield* Registry
         const { digest } = yield* pushImage({}, { tags: [v1, v2] })
         expect((yield* registry.deleteTag(repository, v1))._tag).toBe("Done")
-        expect(yield* tagOf(registry.resolveManifest(repository, v1))).toBe("ManifestUnknown")
+        expect(yield* tagOf(registry.resolveManifest(repository, v1))).toBe("OciManifestUnknown")
         expect((yield* registry.resolveManifest(repository, v2)).digest).toBe(digest)
         yield* registry.deleteTag(repository, v2)
         expect((yield* registry.resolveManifest(repository, digest)).digest).toBe(digest)
@@ -45,7 +45,7 @@ export const deletes = (makeStores: MakeStores) => {
         yield* pushImage({ annotations: {} }, { tags: [v2] })
         expect((yield* registry.deleteManifest(repository, digest))._tag).toBe("Done")
         for (const reference of [digest, v1]) {
-          expect(yield* tagOf(registry.getManifest(repository, reference))).toBe("ManifestUnknown")
+          expect(yield* tagOf(registry.getManifest(repository, reference))).toBe("OciManifestUnknown")
         }
         expect(yield* list(registry.listTags(repository))).toEqual([v2])
       }).pipe(test))
@@ -66,8 +66,8 @@ export const deletes = (makeStores: MakeStores) => {
         yield* pushBytes(hello)
         yield* pushBytes(hello, other)
         expect((yield* registry.deleteBlob(repository, helloDigest))._tag).toBe("Done")
-        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
-        expect(yield* tagOf(registry.deleteBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
+        expect(yield* tagOf(registry.deleteBlob(repository, helloDigest))).toBe("OciBlobUnknown")
         expect(yield* pullText(other, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
@@ -80,7 +80,7 @@ export const deletes = (makeStores: MakeStores) => {
           const { digest } = yield* pushImage({}, { tags: [v1] })
           yield* registry.deleteManifest(repository, digest)
           yield* registry.deleteBlob(repository, helloDigest)
-          expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+          expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
         }
       }).pipe(test))
 
@@ -91,7 +91,7 @@ export const deletes = (makeStores: MakeStores) => {
         yield* registry.deleteBlob(repository, helloDigest)
         expect(yield* list(registry.listTags(repository))).toEqual([])
         expect(yield* list(registry.listRepositories())).toEqual([repository])
-        expect(yield* tagOf(registry.getManifest(repository, v1))).toBe("ManifestUnknown")
+        expect(yield* tagOf(registry.getManifest(repository, v1))).toBe("OciManifestUnknown")
       }).pipe(test))
 
     it.effect("refuses to delete a blob or a manifest that a manifest of the repository refers to (rule 97)", () =>
@@ -106,12 +106,12 @@ export const deletes = (makeStores: MakeStores) => {
           bytes: index({ manifests: [child] })
         })
         expect(yield* Effect.flip(registry.deleteBlob(repository, helloDigest))).toMatchObject({
-          _tag: "Unsupported",
+          _tag: "OciUnsupported",
           operation: "DeleteBlob",
           reason: `manifest ${digest} of the repository refers to this content; delete that manifest first`
         })
         expect(yield* Effect.flip(registry.deleteManifest(repository, digest))).toMatchObject({
-          _tag: "Unsupported",
+          _tag: "OciUnsupported",
           operation: "DeleteManifest",
           reason: `manifest ${parent.digest} of the repository refers to this content; delete that manifest first`
         })
@@ -119,7 +119,7 @@ export const deletes = (makeStores: MakeStores) => {
         yield* registry.deleteManifest(repository, parent.digest)
         yield* registry.deleteManifest(repository, digest)
         yield* registry.deleteBlob(repository, helloDigest)
-        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
       }).pipe(test))
 
     it.effect("deletes the subject of a manifest (rule 96)", () =>
@@ -142,17 +142,17 @@ export const deletes = (makeStores: MakeStores) => {
         yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index({ manifests: [child] }) })
         yield* registry.deleteBlob(repository, emptyConfig.digest)
         yield* registry.deleteManifest(repository, digest)
-        expect(yield* tagOf(registry.resolveManifest(repository, digest))).toBe("ManifestUnknown")
+        expect(yield* tagOf(registry.resolveManifest(repository, digest))).toBe("OciManifestUnknown")
       }).pipe(on(makeStores, options)))
 
     const missing = [
-      ["DeleteBlob, in a repository (rule 97)", "DeleteBlob", repository, "BlobUnknown", absent],
-      ["DeleteBlob, in no repository (rule 97)", "DeleteBlob", unknown, "BlobUnknown", absent],
-      ["DeleteBlob of another repository's (rule 97, T33)", "DeleteBlob", other, "BlobUnknown", helloDigest],
-      ["DeleteManifest, in a repository (rule 96)", "DeleteManifest", repository, "ManifestUnknown", absent],
-      ["DeleteManifest, in no repository (rule 96)", "DeleteManifest", unknown, "NameUnknown", absent],
-      ["DeleteTag, in a repository (rule 95)", "DeleteTag", repository, "ManifestUnknown", v1],
-      ["DeleteTag, in no repository (rule 95)", "DeleteTag", unknown, "NameUnknown", v1]
+      ["DeleteBlob, in a repository (rule 97)", "DeleteBlob", repository, "OciBlobUnknown", absent],
+      ["DeleteBlob, in no repository (rule 97)", "DeleteBlob", unknown, "OciBlobUnknown", absent],
+      ["DeleteBlob of another repository's (rule 97, T33)", "DeleteBlob", other, "OciBlobUnknown", helloDigest],
+      ["DeleteManifest, in a repository (rule 96)", "DeleteManifest", repository, "OciManifestUnknown", absent],
+      ["DeleteManifest, in no repository (rule 96)", "DeleteManifest", unknown, "OciNameUnknown", absent],
+      ["DeleteTag, in a repository (rule 95)", "DeleteTag", repository, "OciManifestUnknown", v1],
+      ["DeleteTag, in no repository (rule 95)", "DeleteTag", unknown, "OciNameUnknown", v1]
     ] as const
     it.effect.each(missing)(
       "fails if the content is missing: %s",

@@ -73,8 +73,8 @@ const deleteBlob = fc.record({ repository, n }).map(({ n, repository }): Step =>
   expect: (world) => {
     const known = world.get(repository)
     const { digest } = blobs[n]!
-    if (!known?.blobs.has(digest)) return "BlobUnknown"
-    if (images.some((image) => image.config === digest && known.manifests.has(image.digest))) return "Unsupported"
+    if (!known?.blobs.has(digest)) return "OciBlobUnknown"
+    if (images.some((image) => image.config === digest && known.manifests.has(image.digest))) return "OciUnsupported"
     known.blobs.delete(digest)
     return undefined
   }
@@ -96,10 +96,10 @@ const pushManifest = fc.record({
   run: (registry) => registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags, ...condition }),
   expect: (world) => {
     const known = world.get(repository)
-    if (!known?.blobs.has(config)) return "ManifestBlobUnknown"
+    if (!known?.blobs.has(config)) return "OciManifestBlobUnknown"
     const { ifAbsent = false, ifMatch } = condition
     const isKept = (current: string | undefined) => current === digest || current === ifMatch
-    if ((ifAbsent || ifMatch !== undefined) && !tags.every((tag) => isKept(known.tags.get(tag)))) return "Denied"
+    if ((ifAbsent || ifMatch !== undefined) && !tags.every((tag) => isKept(known.tags.get(tag)))) return "OciDenied"
     known.manifests.set(digest, subject)
     for (const tag of tags) known.tags.set(tag, digest)
     return undefined
@@ -112,8 +112,8 @@ const deleteManifest = fc.record({ repository, image: fc.constantFrom(...images)
     run: (registry) => registry.deleteManifest(repository, digest),
     expect: (world) => {
       const known = world.get(repository)
-      if (known === undefined) return "NameUnknown"
-      if (!known.manifests.delete(digest)) return "ManifestUnknown"
+      if (known === undefined) return "OciNameUnknown"
+      if (!known.manifests.delete(digest)) return "OciManifestUnknown"
       for (const [tag, target] of known.tags) if (target === digest) known.tags.delete(tag)
       return undefined
     }
@@ -125,8 +125,8 @@ const deleteTag = fc.record({ repository, tag: fc.constantFrom(...tags) }).map((
   run: (registry) => registry.deleteTag(repository, tag),
   expect: (world) => {
     const known = world.get(repository)
-    if (known === undefined) return "NameUnknown"
-    return known.tags.delete(tag) ? undefined : "ManifestUnknown"
+    if (known === undefined) return "OciNameUnknown"
+    return known.tags.delete(tag) ? undefined : "OciManifestUnknown"
   }
 }))
 

@@ -67,7 +67,7 @@ export const lists = (makeStores: MakeStores) => {
         yield* registry.startUpload(unknown)
         for (const limit of [undefined, 0]) {
           expect(yield* failureOf(list(registry.listTags(unknown, { limit }))))
-            .toEqual({ tag: "NameUnknown", operation: "ListTags", repository: unknown, reference: undefined })
+            .toEqual({ tag: "OciNameUnknown", operation: "ListTags", repository: unknown, reference: undefined })
         }
       }).pipe(test))
 

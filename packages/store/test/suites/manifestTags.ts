@@ -39,11 +39,11 @@ export const manifestTags = (makeStores: MakeStores) => {
             ifAbsent: true
           })
         const error = yield* Effect.flip(put({ annotations: {} }, [v2, v1]))
-        expect(error).toMatchObject({ _tag: "Denied", operation: "PushManifest", repository })
+        expect(error).toMatchObject({ _tag: "OciDenied", operation: "PushManifest", repository })
         expect(error.message).toContain(`tag "v1" exists and points at ${first.digest}`)
         expect(yield* list(registry.listTags(repository))).toEqual([v1])
         expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(image({ annotations: {} })))))
-          .toBe("ManifestUnknown")
+          .toBe("OciManifestUnknown")
         expect((yield* put({}, [v1, v2])).tags).toEqual([v1, v2])
         expect((yield* put({ annotations: {} }, [Tag.make("v3")])).tags).toEqual(["v3"])
       }).pipe(test))
@@ -62,11 +62,11 @@ export const manifestTags = (makeStores: MakeStores) => {
         ]
         for (const [push, reason] of refused) {
           const error = yield* Effect.flip(push)
-          expect(error).toMatchObject({ _tag: "Denied", operation: "PushManifest", repository })
+          expect(error).toMatchObject({ _tag: "OciDenied", operation: "PushManifest", repository })
           expect(error.message).toContain(reason)
           expect((yield* registry.resolveManifest(repository, v1)).digest).toBe(first.digest)
           expect(yield* list(registry.listTags(repository))).toEqual([v1])
-          expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(bytes)))).toBe("ManifestUnknown")
+          expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(bytes)))).toBe("OciManifestUnknown")
         }
         // The second push is a retry whose first answer was lost.
         for (let again = 0; again < 2; again++) {

@@ -126,8 +126,8 @@ export const manifests = (makeStores: MakeStores) => {
           yield* pushBytes(hello)
           yield* pushBytes(text("{}"))
           expect(yield* failureOf(registry.pushManifest(repository, { mediaType, bytes, tags: [v1] })))
-            .toEqual({ tag: "ManifestInvalid", operation: "PushManifest", repository, reference: v1 })
-          expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(bytes)))).toBe("ManifestUnknown")
+            .toEqual({ tag: "OciManifestInvalid", operation: "PushManifest", repository, reference: v1 })
+          expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(bytes)))).toBe("OciManifestUnknown")
           expect(yield* list(registry.listTags(repository))).toEqual([])
         }).pipe(test)
     )
@@ -163,7 +163,7 @@ export const manifests = (makeStores: MakeStores) => {
           expect((yield* registry.getManifest(repository, digest)).bytes).toEqual(index())
         }
         yield* registry.deleteManifest(repository, short)
-        expect(yield* tagOf(registry.getManifest(repository, short))).toBe("ManifestUnknown")
+        expect(yield* tagOf(registry.getManifest(repository, short))).toBe("OciManifestUnknown")
         expect((yield* registry.getManifest(repository, long)).bytes).toEqual(index())
       }).pipe(test))
 
@@ -184,13 +184,13 @@ export const manifests = (makeStores: MakeStores) => {
           tags: [v1]
         })
         expect(yield* failureOf(push)).toEqual({
-          tag: "DigestInvalid",
+          tag: "OciDigestInvalid",
           operation: "PushManifest",
           repository,
           reference: digest
         })
         for (const reference of [digest, v1, Digest.fromBytes(index())]) {
-          expect(yield* tagOf(registry.getManifest(repository, reference))).toBe("ManifestUnknown")
+          expect(yield* tagOf(registry.getManifest(repository, reference))).toBe("OciManifestUnknown")
         }
       }).pipe(test))
 
@@ -201,7 +201,11 @@ export const manifests = (makeStores: MakeStores) => {
         const size = 4 * 1024 * 1024
         expect((yield* registry.pushManifest(repository, { mediaType, bytes: new Uint8Array(size) })).size).toBe(size)
         const push = registry.pushManifest(repository, { mediaType, bytes: new Uint8Array(size + 1) })
-        expect(yield* Effect.flip(push)).toMatchObject({ _tag: "SizeInvalid", limit: size, operation: "PushManifest" })
+        expect(yield* Effect.flip(push)).toMatchObject({
+          _tag: "OciSizeInvalid",
+          limit: size,
+          operation: "PushManifest"
+        })
       }).pipe(test))
 
     it.effect("names the missing content (rule 66)", () =>
@@ -214,7 +218,7 @@ export const manifests = (makeStores: MakeStores) => {
           registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [v1] })
         )
         expect(error).toMatchObject({
-          _tag: "ManifestBlobUnknown",
+          _tag: "OciManifestBlobUnknown",
           operation: "PushManifest",
           detail: [{ digest: emptyConfig.digest }, { digest: absent }]
         })
@@ -239,7 +243,7 @@ export const manifests = (makeStores: MakeStores) => {
         yield* push([child])
         yield* push([emptyConfig])
         expect(yield* Effect.flip(push([child, { ...child, digest: absent }])))
-          .toMatchObject({ _tag: "ManifestBlobUnknown", detail: [{ digest: absent }] })
+          .toMatchObject({ _tag: "OciManifestBlobUnknown", detail: [{ digest: absent }] })
       }).pipe(on(makeStores, { sparseIndexes: false })))
 
     it.effect("accepts an image without its blobs if sparseManifests is true (rule 66)", () =>
@@ -286,11 +290,11 @@ export const manifests = (makeStores: MakeStores) => {
         ) {
           const again = registry.pushManifest(repository, { mediaType: MediaType.dockerList, bytes, ...reference })
           const error = yield* Effect.flip(again)
-          expect(error._tag).toBe("ManifestInvalid")
+          expect(error._tag).toBe("OciManifestInvalid")
           expect(error.message).toContain(`as a manifest of type ${MediaType.index}; push them with that type`)
         }
         expect((yield* registry.resolveManifest(repository, v1)).mediaType).toBe(MediaType.index)
-        expect(yield* tagOf(registry.resolveManifest(repository, v2))).toBe("ManifestUnknown")
+        expect(yield* tagOf(registry.resolveManifest(repository, v2))).toBe("OciManifestUnknown")
         expect(yield* list(registry.listReferrers(repository, absent))).toMatchObject([{ mediaType: MediaType.index }])
         yield* registry.deleteManifest(repository, digest)
         yield* registry.pushManifest(repository, { mediaType: MediaType.dockerList, bytes, tags: [v1] })
@@ -303,7 +307,7 @@ export const manifests = (makeStores: MakeStores) => {
         const bytes = text(JSON.stringify({ schemaVersion: 1, fsLayers: [], history: [] }))
         for (const mediaType of [MediaType.dockerSchema1, MediaType.dockerSchema1Signed, "application/json"]) {
           const error = yield* Effect.flip(registry.pushManifest(repository, { mediaType, bytes, tags: [v1] }))
-          expect(error._tag).toBe("Unsupported")
+          expect(error._tag).toBe("OciUnsupported")
           expect(error.message).toContain("schema 1")
         }
       }).pipe(test))
@@ -313,8 +317,8 @@ export const manifests = (makeStores: MakeStores) => {
         const registry = yield* Registry
         yield* pushImage({}, { tags: [v1] })
         const push = registry.pushManifest(unknown, { mediaType: MediaType.image, bytes: image() })
-        expect(yield* tagOf(push)).toBe("ManifestBlobUnknown")
-        expect(yield* tagOf(registry.getManifest(unknown, v1))).toBe("NameUnknown")
+        expect(yield* tagOf(push)).toBe("OciManifestBlobUnknown")
+        expect(yield* tagOf(registry.getManifest(unknown, v1))).toBe("OciNameUnknown")
       }).pipe(test))
 
     it.effect("parses a manifest as it was pushed (rule 74)", () =>

@@ -71,10 +71,10 @@ export const pull = (makeStores: MakeStores) => {
         const registry = yield* Registry
         yield* pushBytes(hello)
         yield* pushBytes(text("else"), other)
-        const expected = { tag: "BlobUnknown", repository: from, reference: wanted }
+        const expected = { tag: "OciBlobUnknown", repository: from, reference: wanted }
         expect(yield* failureOf(registry.resolveBlob(from, wanted))).toEqual({ ...expected, operation: "ResolveBlob" })
         expect(yield* failureOf(registry.getBlob(from, wanted))).toEqual({ ...expected, operation: "GetBlob" })
-        expect(yield* tagOf(registry.getBlob(from, wanted, { range: ByteRange.from(1) }))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.getBlob(from, wanted, { range: ByteRange.from(1) }))).toBe("OciBlobUnknown")
       }).pipe(Effect.scoped, test))
 
     it.effect.each(ranges)("returns a range: %s", ([, range, [offset, length]]) =>
@@ -93,14 +93,14 @@ export const pull = (makeStores: MakeStores) => {
         const registry = yield* Registry
         yield* pushBytes(blob)
         const error = yield* Effect.flip(registry.getBlob(repository, digest, { range }))
-        expect(error).toMatchObject({ _tag: "RangeInvalid", size: 2048, operation: "GetBlob", reference: digest })
+        expect(error).toMatchObject({ _tag: "OciRangeInvalid", size: 2048, operation: "GetBlob", reference: digest })
       }).pipe(Effect.scoped, test))
 
     it.effect("refuses a range of an empty blob with RangeInvalid (rule 25)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { digest } = yield* pushBytes(new Uint8Array(0))
-        expect(yield* tagOf(registry.getBlob(repository, digest, { range: ByteRange.from(0) }))).toBe("RangeInvalid")
+        expect(yield* tagOf(registry.getBlob(repository, digest, { range: ByteRange.from(0) }))).toBe("OciRangeInvalid")
         expect(yield* pullText(repository, digest)).toBe("")
       }).pipe(Effect.scoped, test))
 
@@ -130,10 +130,10 @@ export const pull = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["a tag (rule 5)", repository, v1, "ManifestUnknown"],
-        ["a digest (rule 5)", repository, absent, "ManifestUnknown"],
-        ["a repository, by tag (rule 5)", unknown, v1, "NameUnknown"],
-        ["a repository, by digest (rule 5)", unknown, absent, "NameUnknown"]
+        ["a tag (rule 5)", repository, v1, "OciManifestUnknown"],
+        ["a digest (rule 5)", repository, absent, "OciManifestUnknown"],
+        ["a repository, by tag (rule 5)", unknown, v1, "OciNameUnknown"],
+        ["a repository, by digest (rule 5)", unknown, absent, "OciNameUnknown"]
       ] as const
     )("fails if it does not exist: %s", ([, from, reference, tag]) =>
       Effect.gen(function*() {
@@ -150,7 +150,7 @@ export const pull = (makeStores: MakeStores) => {
       Effect.gen(function*() {
         const registry = yield* Registry
         const { digest } = yield* pushImage()
-        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("OciBlobUnknown")
       }).pipe(test))
   })
 }

@@ -21,7 +21,7 @@ export const uploadLimits = (makeStores: MakeStores) => {
           yield* registry.appendUpload(repository, id, Body.bytes(hello.subarray(offset, offset + 1)))
         }
         yield* TestClock.adjust("60 minutes")
-        expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
+        expect(yield* tagOf(registry.getUpload(repository, id))).toBe("OciBlobUploadUnknown")
       }).pipe(test))
 
     it.effect("does not expire a session while it receives a chunk (rule 46)", () =>
@@ -53,7 +53,7 @@ export const uploadLimits = (makeStores: MakeStores) => {
         const results = yield* Effect.forEach([repository, repository, repository, other, other, other], beginIn)
         expect(results.map(({ _tag }) => _tag)).toEqual(["Right", "Right", "Left", "Right", "Left", "Left"])
         expect(yield* failureOf(begin(repository)))
-          .toEqual({ tag: "TooManyRequests", operation: "StartUpload", repository, reference: undefined })
+          .toEqual({ tag: "OciTooManyRequests", operation: "StartUpload", repository, reference: undefined })
         yield* TestClock.setTime(3_600_000)
         expect(yield* Effect.forEach([repository, repository, repository], beginIn))
           .toMatchObject([{ _tag: "Right" }, { _tag: "Right" }, { _tag: "Left" }])
@@ -69,8 +69,8 @@ export const uploadLimits = (makeStores: MakeStores) => {
       ([, first, second]) =>
         Effect.gen(function*() {
           yield* Effect.replicateEffect(begin(repository), 2).pipe(as(first))
-          expect(yield* tagOf(begin(repository).pipe(as(first)))).toBe("TooManyRequests")
-          expect(yield* tagOf(begin(other).pipe(as(first)))).toBe("TooManyRequests")
+          expect(yield* tagOf(begin(repository).pipe(as(first)))).toBe("OciTooManyRequests")
+          expect(yield* tagOf(begin(other).pipe(as(first)))).toBe("OciTooManyRequests")
           expect((yield* begin(repository).pipe(as(second))).offset).toBe(5)
         }).pipe(on(makeStores, { maxUploadsPerCaller: 2 }))
     )
@@ -91,7 +91,7 @@ export const uploadLimits = (makeStores: MakeStores) => {
           const empty = yield* registry.startUpload(repository)
           const newest = yield* registry.startUpload(repository)
           expect(yield* registry.getUpload(repository, full.id)).toEqual(full)
-          expect(yield* tagOf(registry.getUpload(repository, empty.id))).toBe("BlobUploadUnknown")
+          expect(yield* tagOf(registry.getUpload(repository, empty.id))).toBe("OciBlobUploadUnknown")
           expect(yield* registry.getUpload(repository, newest.id)).toEqual(newest)
           yield* TestClock.adjust("15 minutes")
           const { listUploads } = yield* BlobStore.BlobStore
@@ -108,7 +108,7 @@ export const uploadLimits = (makeStores: MakeStores) => {
         const chunk = yield* Effect.fork(registry.appendUpload(repository, id, slow))
         yield* bytes.offer(head)
         yield* Effect.yieldNow()
-        expect(yield* tagOf(registry.startUpload(repository))).toBe("TooManyRequests")
+        expect(yield* tagOf(registry.startUpload(repository))).toBe("OciTooManyRequests")
         yield* bytes.offer(tail)
         expect(yield* Fiber.join(chunk)).toEqual({ id, offset: 12 })
       }).pipe(on(makeStores, { maxUploadsPerCaller: 1 })))
@@ -116,7 +116,7 @@ export const uploadLimits = (makeStores: MakeStores) => {
     it.effect("needs no session for a push in one request (T42)", () =>
       Effect.gen(function*() {
         yield* begin(repository)
-        expect(yield* tagOf(begin(repository))).toBe("TooManyRequests")
+        expect(yield* tagOf(begin(repository))).toBe("OciTooManyRequests")
         expect(yield* pushBytes(hello)).toMatchObject({ digest: helloDigest })
       }).pipe(on(makeStores, { maxUploads: 1 })))
   })

@@ -88,19 +88,19 @@ export const uploads = (makeStores: MakeStores) => {
           last === undefined ? {} : { body: Body.bytes(last) }
         )
         expect(yield* failureOf(complete))
-          .toEqual({ tag: "DigestInvalid", operation: "CompleteUpload", repository, reference: digest })
-        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
-        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
-        expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
+          .toEqual({ tag: "OciDigestInvalid", operation: "CompleteUpload", repository, reference: digest })
+        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("OciBlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
+        expect(yield* tagOf(registry.getUpload(repository, id))).toBe("OciBlobUploadUnknown")
       }).pipe(test))
 
     it.effect("refuses an unsupported algorithm with DigestInvalid, and keeps the session (rules 35, 38)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
-        expect(yield* tagOf(registry.startUpload(repository, { algorithm: "md5" }))).toBe("DigestInvalid")
+        expect(yield* tagOf(registry.startUpload(repository, { algorithm: "md5" }))).toBe("OciDigestInvalid")
         const { id } = yield* registry.startUpload(repository)
         const complete = registry.completeUpload(repository, id, Digest.make("md5:00"), { body: Body.bytes(hello) })
-        expect(yield* tagOf(complete)).toBe("DigestInvalid")
+        expect(yield* tagOf(complete)).toBe("OciDigestInvalid")
         expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 0 })
       }).pipe(test))
 
@@ -115,7 +115,7 @@ export const uploads = (makeStores: MakeStores) => {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
         yield* registry.appendUpload(repository, id, Body.bytes(head))
-        const expected = { _tag: "RangeInvalid", size: 5, repository }
+        const expected = { _tag: "OciRangeInvalid", size: 5, repository }
         expect(yield* Effect.flip(registry.appendUpload(repository, id, Body.bytes(tail), { offset })))
           .toMatchObject({ ...expected, operation: "AppendUpload" })
         expect(
@@ -129,9 +129,9 @@ export const uploads = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["longer than declared (rule 43)", pieces(tail, 3, 4), "SizeInvalid"],
-        ["shorter than declared (rule 43)", pieces(tail, 3, 40), "SizeInvalid"],
-        ["broken", broken(tail.subarray(0, 3)), "BodyFailed"]
+        ["longer than declared (rule 43)", pieces(tail, 3, 4), "OciSizeInvalid"],
+        ["shorter than declared (rule 43)", pieces(tail, 3, 40), "OciSizeInvalid"],
+        ["broken", broken(tail.subarray(0, 3)), "OciBodyFailed"]
       ] as const
     )("does not change the offset if a chunk is %s", ([, body, tag]) =>
       Effect.gen(function*() {
@@ -167,7 +167,7 @@ export const uploads = (makeStores: MakeStores) => {
           {
             _tag: "Left",
             left: {
-              _tag: "RangeInvalid",
+              _tag: "OciRangeInvalid",
               reason: "another request continues the upload session; get its offset, and continue there"
             }
           },
@@ -215,7 +215,7 @@ export const uploads = (makeStores: MakeStores) => {
       ([operation, ask]) =>
         Effect.gen(function*() {
           const { tag, ...error } = yield* failureOf(ask(repository, "b1f2e5a6-0000-4000-8000-000000000000"))
-          expect(tag).toBe("BlobUploadUnknown")
+          expect(tag).toBe("OciBlobUploadUnknown")
           if (operation !== "CompleteUpload") expect(error).toEqual({ operation, repository, reference: undefined })
         }).pipe(test)
     )
@@ -228,7 +228,7 @@ export const uploads = (makeStores: MakeStores) => {
           const { id } = yield* registry.startUpload(repository)
           yield* registry.appendUpload(repository, id, Body.bytes(head))
           yield* pushBytes(text("else"), other)
-          for (const to of [other, unknown]) expect(yield* tagOf(ask(to, id))).toBe("BlobUploadUnknown")
+          for (const to of [other, unknown]) expect(yield* tagOf(ask(to, id))).toBe("OciBlobUploadUnknown")
           expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
         }).pipe(test)
     )
@@ -238,7 +238,7 @@ export const uploads = (makeStores: MakeStores) => {
         const as = (name: string | undefined) => Effect.provideService(Caller.Caller, { name, claims: {} })
         const { id } = yield* Effect.flatMap(Registry, (registry) => registry.startUpload(repository)).pipe(as("alice"))
         for (const name of ["bob", undefined]) {
-          expect(yield* tagOf(ask(repository, id).pipe(as(name)))).toBe("BlobUploadUnknown")
+          expect(yield* tagOf(ask(repository, id).pipe(as(name)))).toBe("OciBlobUploadUnknown")
         }
         expect(yield* get(repository, id).pipe(as("alice"))).toEqual({ id, offset: 0 })
       }).pipe(test))
@@ -255,7 +255,7 @@ export const uploads = (makeStores: MakeStores) => {
           const expired = yield* registry.startUpload(repository)
           yield* TestClock.adjust("1 hour")
           for (const { id } of [complete, cancelled, expired]) {
-            expect(yield* tagOf(ask(repository, id))).toBe("BlobUploadUnknown")
+            expect(yield* tagOf(ask(repository, id))).toBe("OciBlobUploadUnknown")
           }
           expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
         }).pipe(test)

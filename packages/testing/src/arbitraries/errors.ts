@@ -46,35 +46,35 @@ export const registryErrors: {
     Extract<RegistryErrors.RegistryError, { readonly _tag: Tag }>
   >
 } = {
-  BlobUnknown: error(RegistryErrors.BlobUnknown, {}, {}),
-  BlobUploadInvalid: error(RegistryErrors.BlobUploadInvalid, {}, {}),
-  BlobUploadUnknown: error(RegistryErrors.BlobUploadUnknown, {}, {}),
-  DigestInvalid: error(RegistryErrors.DigestInvalid, {}, {}),
-  ManifestBlobUnknown: error(RegistryErrors.ManifestBlobUnknown, {}, {}),
-  ManifestInvalid: error(RegistryErrors.ManifestInvalid, {}, {}),
-  ManifestUnknown: error(RegistryErrors.ManifestUnknown, {}, {}),
-  NameInvalid: error(RegistryErrors.NameInvalid, {}, {}),
-  NameUnknown: error(RegistryErrors.NameUnknown, {}, {}),
-  SizeInvalid: error(RegistryErrors.SizeInvalid, {}, { limit: fc.nat() }),
-  Unauthorized: error(RegistryErrors.Unauthorized, {}, {}),
-  Denied: error(RegistryErrors.Denied, {}, {}),
-  Unsupported: error(RegistryErrors.Unsupported, {}, {}),
-  TooManyRequests: error(RegistryErrors.TooManyRequests, {}, {}),
-  RangeInvalid: error(RegistryErrors.RangeInvalid, {}, { size: fc.nat() }),
-  TagInvalid: error(RegistryErrors.TagInvalid, {}, {}),
-  ManifestUnverified: error(RegistryErrors.ManifestUnverified, {}, {}),
-  Unavailable: error(RegistryErrors.Unavailable, {}, {}),
-  UnknownCode: error(RegistryErrors.UnknownCode, { code: fc.stringMatching(/^[A-Z_]{1,12}$/) }, {}),
-  TransportError: error(
+  OciBlobUnknown: error(RegistryErrors.BlobUnknown, {}, {}),
+  OciBlobUploadInvalid: error(RegistryErrors.BlobUploadInvalid, {}, {}),
+  OciBlobUploadUnknown: error(RegistryErrors.BlobUploadUnknown, {}, {}),
+  OciDigestInvalid: error(RegistryErrors.DigestInvalid, {}, {}),
+  OciManifestBlobUnknown: error(RegistryErrors.ManifestBlobUnknown, {}, {}),
+  OciManifestInvalid: error(RegistryErrors.ManifestInvalid, {}, {}),
+  OciManifestUnknown: error(RegistryErrors.ManifestUnknown, {}, {}),
+  OciNameInvalid: error(RegistryErrors.NameInvalid, {}, {}),
+  OciNameUnknown: error(RegistryErrors.NameUnknown, {}, {}),
+  OciSizeInvalid: error(RegistryErrors.SizeInvalid, {}, { limit: fc.nat() }),
+  OciUnauthorized: error(RegistryErrors.Unauthorized, {}, {}),
+  OciDenied: error(RegistryErrors.Denied, {}, {}),
+  OciUnsupported: error(RegistryErrors.Unsupported, {}, {}),
+  OciTooManyRequests: error(RegistryErrors.TooManyRequests, {}, {}),
+  OciRangeInvalid: error(RegistryErrors.RangeInvalid, {}, { size: fc.nat() }),
+  OciTagInvalid: error(RegistryErrors.TagInvalid, {}, {}),
+  OciManifestUnverified: error(RegistryErrors.ManifestUnverified, {}, {}),
+  OciUnavailable: error(RegistryErrors.Unavailable, {}, {}),
+  OciUnknownCode: error(RegistryErrors.UnknownCode, { code: fc.stringMatching(/^[A-Z_]{1,12}$/) }, {}),
+  OciTransportError: error(
     RegistryErrors.TransportError,
     {},
     { method: fc.constantFrom("GET", "HEAD", "PUT"), url: fc.webUrl() }
   ),
-  ResponseInvalid: error(RegistryErrors.ResponseInvalid, {}, {}),
-  BodyFailed: error(RegistryErrors.BodyFailed, {}, {}),
-  RealmRefused: error(RegistryErrors.RealmRefused, { realm: fc.webUrl() }, {}),
-  CredentialError: error(RegistryErrors.CredentialError, {}, {}),
-  TagConflict: error(
+  OciResponseInvalid: error(RegistryErrors.ResponseInvalid, {}, {}),
+  OciBodyFailed: error(RegistryErrors.BodyFailed, {}, {}),
+  OciRealmRefused: error(RegistryErrors.RealmRefused, { realm: fc.webUrl() }, {}),
+  OciCredentialError: error(RegistryErrors.CredentialError, {}, {}),
+  OciTagConflict: error(
     RegistryErrors.TagConflict,
     {
       tag,
@@ -84,7 +84,7 @@ export const registryErrors: {
     },
     {}
   ),
-  PartialFailure: error(
+  OciPartialFailure: error(
     RegistryErrors.PartialFailure,
     {
       outcomes: fc.array(
@@ -100,7 +100,7 @@ export const registryErrors: {
     },
     {}
   ),
-  Refused: error(RegistryErrors.Refused, { by: text }, {})
+  OciRefused: error(RegistryErrors.Refused, { by: text }, {})
 }
 
 /**

@@ -25,8 +25,8 @@ type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
 /** Returns whether an upload may be resumed or started again: the registry was away, or its offset differs from ours. */
 const mayResume = (error: RegistryError.RegistryError): boolean =>
-  RegistryError.isTransient(error) || error._tag === "BlobUploadUnknown" || error._tag === "RangeInvalid" ||
-  (error._tag === "BodyFailed" && RegistryError.isRegistryError(error.cause) && mayResume(error.cause))
+  RegistryError.isTransient(error) || error._tag === "OciBlobUploadUnknown" || error._tag === "OciRangeInvalid" ||
+  (error._tag === "OciBodyFailed" && RegistryError.isRegistryError(error.cause) && mayResume(error.cause))
 
 /** Returns whether a failed upload cannot be resumed by a later copy. */
 const isFinal = (cause: Cause.Cause<RegistryError.RegistryError>): boolean =>
@@ -72,7 +72,10 @@ export class BlobUpload {
   run(): Answer<void> {
     return Effect.suspend(() => this.attempt()).pipe(
       // The token may have expired since the session was opened: the next attempt requests another token.
-      retried(this.options.retries, (error) => mayResume(error) || (this.isSending && error._tag === "Unauthorized")),
+      retried(
+        this.options.retries,
+        (error) => mayResume(error) || (this.isSending && error._tag === "OciUnauthorized")
+      ),
       Effect.onError((cause) => this.keepOrCancel(cause))
     )
   }
@@ -85,7 +88,7 @@ export class BlobUpload {
       this.id = session.id
       this.opened = undefined
       this.options.progress?.report(Event.Started({ descriptor: this.blob, transferred: session.offset }))
-      yield* Effect.catchTag(this.send(session), "DigestInvalid", (error) => this.restart(session, error))
+      yield* Effect.catchTag(this.send(session), "OciDigestInvalid", (error) => this.restart(session, error))
     })
   }
 

@@ -48,7 +48,7 @@ export const make = (
           Stream.take(maxManifests + 1),
           Stream.runCollect,
           Effect.catchIf(
-            (error) => RegistryError.isNotFound(error) || (!required && error._tag === "Unsupported"),
+            (error) => RegistryError.isNotFound(error) || (!required && error._tag === "OciUnsupported"),
             () => Effect.succeed<Descriptors>([])
           ),
           (found) => optional(found, `the referrers of ${digest}`, []),

@@ -12,7 +12,7 @@ const maxDelay = Duration.seconds(5)
 
 /** Returns whether a registry is away: it did not answer, or a proxy reports that the registry does not answer. */
 const isAway = (error: Failure): boolean =>
-  error._tag === "TransportError" || (error._tag === "Unavailable" && error.status !== undefined)
+  error._tag === "OciTransportError" || (error._tag === "OciUnavailable" && error.status !== undefined)
 
 /**
  * Wraps a registry so that operations wait for the end of an outage. An operation that may be repeated is retried for
@@ -23,7 +23,7 @@ export const retryOutages = (registry: Registry["Type"], retryTime: Duration.Dur
   let hasAnswered = false
   const note = (error?: Failure) =>
     Effect.sync(() => {
-      if (error?._tag !== "TransportError") hasAnswered = true
+      if (error?._tag !== "OciTransportError") hasAnswered = true
     })
   const policy = Schedule.exponential("200 millis").pipe(
     Schedule.modifyDelay((_, delay) => Duration.min(delay, maxDelay)),

@@ -39,7 +39,7 @@ const appends = (
 /** Expects that the body of an append failed. Returns what was appended. */
 const isBroken = (append: ReturnType<BlobStore.Service["append"]>) =>
   Effect.flatMap(Effect.flip(append), (error) =>
-    error._tag === "BodyBroken" && error.appended !== undefined
+    error._tag === "OciStoreBodyBroken" && error.appended !== undefined
       ? Effect.succeed(error.appended)
       : mismatch("the error BodyBroken with what was appended", print(error)))
 

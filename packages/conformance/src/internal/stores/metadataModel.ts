@@ -159,7 +159,7 @@ class Model {
 }
 
 const inOrder = (error: StoreError.StoreError): StoreError.StoreError =>
-  error._tag === "ContentUnknown" ? new StoreError.ContentUnknown({ digests: error.digests.toSorted() }) : error
+  error._tag === "OciStoreContentUnknown" ? new StoreError.ContentUnknown({ digests: error.digests.toSorted() }) : error
 
 /** Returns an error for each manifest that refers to some content. */
 const sourcesOf = ({ manifests }: Repository, digest: Digest, kinds: ReadonlyArray<Reference["kind"]>) =>

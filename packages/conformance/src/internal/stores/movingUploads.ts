@@ -96,7 +96,9 @@ const send = (
       if (Exit.isSuccess(exit)) return { from: exit.value.offset - content.byteLength }
       return Exit.isInterrupted(exit) || ends === "broken" ? "unknown" : "refused"
     }
-    if (ends === "whole" && declares === "wrong" && Exit.isSuccess(exit)) yield* mismatch("RangeInvalid", print(exit))
+    if (ends === "whole" && declares === "wrong" && Exit.isSuccess(exit)) {
+      yield* mismatch("OciRangeInvalid", print(exit))
+    }
     const sent: Sent = { fill, size: content.byteLength, outcome: outcome() }
     return sent
   })
@@ -143,7 +145,7 @@ export const movingUploads: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>>
               const digest = Digest.fromBytes(content, algorithm)
               yield* node(nodes, n).completeUpload(repository, id, digest, body)
               for (const each of nodes) {
-                yield* failsAs(each.getUpload(repository, id), "BlobUploadUnknown")
+                yield* failsAs(each.getUpload(repository, id), "OciBlobUploadUnknown")
                 yield* equal((yield* each.resolveBlob(repository, digest)).size, content.byteLength)
               }
               if (algorithm === "sha256") yield* pullsBlob(node(nodes, n + 1), repository, content)
@@ -160,10 +162,10 @@ export const movingUploads: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>>
           const { id } = yield* uploadInTurn(nodes, [bytes(size), bytes(size, 1), bytes(size, 2)])
           const wrong = Digest.fromBytes(bytes(3 * size + (last?.byteLength ?? 0), 9))
           const body = last === undefined ? {} : { body: Body.bytes(last) }
-          yield* failsAs(node(nodes, 0).completeUpload(repository, id, wrong, body), "DigestInvalid")
+          yield* failsAs(node(nodes, 0).completeUpload(repository, id, wrong, body), "OciDigestInvalid")
           for (const each of nodes) {
-            yield* failsAs(each.getUpload(repository, id), "BlobUploadUnknown")
-            yield* failsAs(each.resolveBlob(repository, wrong), "BlobUnknown")
+            yield* failsAs(each.getUpload(repository, id), "OciBlobUploadUnknown")
+            yield* failsAs(each.resolveBlob(repository, wrong), "OciBlobUnknown")
           }
         }
       }))
@@ -179,10 +181,10 @@ export const movingUploads: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>>
         const newer = yield* Effect.fork(b!.appendUpload(repository, id, recent.body, { offset: 0 }))
         yield* recent.begun
         yield* old.end
-        yield* failsAs(Fiber.join(older), "RangeInvalid")
+        yield* failsAs(Fiber.join(older), "OciRangeInvalid")
         yield* recent.end
         yield* equal((yield* Fiber.join(newer)).offset, 2 * size)
-        yield* failsAs(a!.appendUpload(repository, id, Body.bytes(bytes(1)), { offset: 0 }), "RangeInvalid")
+        yield* failsAs(a!.appendUpload(repository, id, Body.bytes(bytes(1)), { offset: 0 }), "OciRangeInvalid")
         yield* a!.completeUpload(repository, id, Digest.fromBytes(bytes(2 * size, 2)))
         yield* pullsBlob(b!, repository, bytes(2 * size, 2))
       }))

@@ -173,6 +173,6 @@ export class CachedBlobs {
 }
 
 const isNotMountable = (error: RegistryError.RegistryError): boolean =>
-  error._tag === "Unsupported" || RegistryError.isNotFound(error)
+  error._tag === "OciUnsupported" || RegistryError.isNotFound(error)
 
 const keyOf = ({ digest, repository }: Location): string => `${repository}@${digest}`

@@ -31,7 +31,7 @@ export class CacheStore {
       onFailure: (error) => {
         if (RegistryError.isNotFound(error)) return missing()
         // The store has the blob, but the range is not valid.
-        if (error._tag === "RangeInvalid") return Answer.fail(error)
+        if (error._tag === "OciRangeInvalid") return Answer.fail(error)
         return Effect.zipRight(this.reportFailure(operation, error), Effect.suspend(failed ?? missing))
       }
     })

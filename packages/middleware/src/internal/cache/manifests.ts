@@ -188,4 +188,4 @@ const memoryKey = (servedBy: "tag" | "digest", repository: Name, digest: Digest.
 
 /** Returns whether the store works but does not accept the manifest. */
 const isRefusal = ({ _tag }: RegistryError.RegistryError): boolean =>
-  _tag === "ManifestBlobUnknown" || _tag === "ManifestInvalid" || _tag === "SizeInvalid"
+  _tag === "OciManifestBlobUnknown" || _tag === "OciManifestInvalid" || _tag === "OciSizeInvalid"

@@ -68,7 +68,7 @@ export const writes = (
         const { repository } = operation
         // The manifest may have another media type now.
         if (Exit.isSuccess(result)) return tryToDrop(operation, manifests.drop(repository, result.value.digest))
-        if (errorOf(result)?._tag !== "ManifestBlobUnknown") return Effect.void
+        if (errorOf(result)?._tag !== "OciManifestBlobUnknown") return Effect.void
         // The client may have skipped these blobs because the cache said that they exist.
         return Effect.forEach(
           referencedDigests(operation),

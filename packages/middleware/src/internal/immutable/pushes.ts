@@ -60,7 +60,7 @@ export class ImmutablePushes {
   private pushUnmoved(operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>): Pushed {
     return Effect.catchTag(
       this.next(new Operation.PushManifest({ ...operation, ...unmoved(operation) })),
-      "Denied",
+      "OciDenied",
       (error) =>
         Effect.flatMap(
           this.findTags(operation, tags),

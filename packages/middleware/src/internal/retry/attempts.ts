@@ -64,7 +64,7 @@ export class Attempts {
     }
     this.retries += 1
     // A registry that answers `TooManyRequests` has not executed the operation.
-    this.mayBeDone ||= error._tag !== "TooManyRequests"
+    this.mayBeDone ||= error._tag !== "OciTooManyRequests"
     return this.policy.wait(this.retries, error)
   }
 
@@ -122,8 +122,7 @@ const isComplete = (operation: Operation.Operation, result: unknown): boolean =>
 
 /** Returns the error with a note that says why there was no further attempt. */
 export const withNote = <E extends RegistryError.RegistryError>(error: E, note: string): E => {
-  const reason = error.reason ?? RegistryError[error._tag].fallback
-  return RegistryError.withFields(error, { reason: `${reason.replace(innerNote, "")}; ${note}` })
+  return RegistryError.withFields(error, { reason: `${RegistryError.reason(error).replace(innerNote, "")}; ${note}` })
 }
 
 /** The note of an inner `Retry`, which does not know the number of all attempts. */

@@ -126,7 +126,7 @@ const resume = <A>(
 }
 
 const isOvertaken = (error: RegistryError.RegistryError): boolean =>
-  error._tag === "RangeInvalid" || error._tag === "BlobUploadUnknown"
+  error._tag === "OciRangeInvalid" || error._tag === "OciBlobUploadUnknown"
 
 /** Appends the part of a chunk that the upload does not have yet. */
 export const appendRest = (

@@ -89,7 +89,7 @@ const repeatPush: Retry<Operation.PushManifest> = (attempts, operation, answer) 
     answer,
     () =>
       Effect.catchAll(attempts.next(operation), (error) =>
-        Operation.isConditional(operation) && error._tag === "Denied" && attempts.mayBeDone
+        Operation.isConditional(operation) && error._tag === "OciDenied" && attempts.mayBeDone
           ? confirmTags(attempts, operation, error)
           : Answer.fail(error))
   )

@@ -64,7 +64,7 @@ export const make = ({ cooldown, passOver }: Settings): Cooldown => {
  * there.
  */
 const isFault = (error: RegistryError.RegistryError, operation: Operation.Operation): boolean => {
-  if (RegistryError.isTransient(error) || error._tag === "ResponseInvalid") return true
+  if (RegistryError.isTransient(error) || error._tag === "OciResponseInvalid") return true
   const digest = digestOf(operation)
   // A digest by an algorithm that cannot be verified is not an error of the member.
   return isWrongContent(error, operation) && digest !== undefined && Digest.verifiable(digest) !== undefined

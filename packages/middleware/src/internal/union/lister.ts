@@ -23,7 +23,7 @@ export const lister = (unionMembers: ReadonlyArray<UnionMember>, settings: Setti
     isIgnored: (error, authoritative) =>
       RegistryError.isNotFound(error) || (!authoritative && triesNext(error)) ||
       // Many registries cannot list their repositories.
-      (operation._tag === "ListRepositories" && error._tag === "Unsupported")
+      (operation._tag === "ListRepositories" && error._tag === "OciUnsupported")
   })
 
   return {

@@ -12,46 +12,42 @@ export interface MemberError {
  * refused access, or it processed the request.
  */
 const errorRank: { readonly [Tag in RegistryError.RegistryError["_tag"]]: number } = {
-  NameUnknown: 0,
-  BlobUnknown: 1,
-  BlobUploadUnknown: 1,
-  ManifestUnknown: 1,
-  TransportError: 2,
-  CredentialError: 3,
-  RealmRefused: 3,
-  ResponseInvalid: 4,
-  TooManyRequests: 5,
-  Unavailable: 5,
-  UnknownCode: 5,
-  Unauthorized: 6,
-  Denied: 7,
-  Unsupported: 8,
-  Refused: 8,
-  NameInvalid: 9,
-  TagInvalid: 9,
-  DigestInvalid: 9,
-  SizeInvalid: 9,
-  RangeInvalid: 9,
-  BlobUploadInvalid: 9,
-  ManifestInvalid: 9,
-  ManifestUnverified: 9,
-  ManifestBlobUnknown: 9,
-  BodyFailed: 10,
-  TagConflict: 11,
-  PartialFailure: 12
+  OciNameUnknown: 0,
+  OciBlobUnknown: 1,
+  OciBlobUploadUnknown: 1,
+  OciManifestUnknown: 1,
+  OciTransportError: 2,
+  OciCredentialError: 3,
+  OciRealmRefused: 3,
+  OciResponseInvalid: 4,
+  OciTooManyRequests: 5,
+  OciUnavailable: 5,
+  OciUnknownCode: 5,
+  OciUnauthorized: 6,
+  OciDenied: 7,
+  OciUnsupported: 8,
+  OciRefused: 8,
+  OciNameInvalid: 9,
+  OciTagInvalid: 9,
+  OciDigestInvalid: 9,
+  OciSizeInvalid: 9,
+  OciRangeInvalid: 9,
+  OciBlobUploadInvalid: 9,
+  OciManifestInvalid: 9,
+  OciManifestUnverified: 9,
+  OciManifestBlobUnknown: 9,
+  OciBodyFailed: 10,
+  OciTagConflict: 11,
+  OciPartialFailure: 12
 }
 
 /** Returns the failures among the outcomes of members. */
 export const of = (outcomes: ReadonlyArray<Outcome<unknown>>): ReadonlyArray<MemberError> =>
   outcomes.flatMap(({ answer, name }) => answer._tag === "Left" ? [{ name, error: answer.left }] : [])
 
-/** Returns the reason of an error, without the operation. */
-const reasonOf = (error: RegistryError.RegistryError): string =>
-  error.reason === undefined || error.reason === "" ? RegistryError[error._tag].fallback : error.reason
-
 /** Returns the errors of all members in one line. */
 export const describe = (errors: ReadonlyArray<MemberError>): string =>
-  errors.map(({ error, name }) => `${name}: ${reasonOf(error)}`).join("; ")
+  errors.map(({ error, name }) => `${name}: ${RegistryError.reason(error)}`).join("; ")
 
 const furthest = (best: RegistryError.RegistryError, error: RegistryError.RegistryError): RegistryError.RegistryError =>
   errorRank[error._tag] > errorRank[best._tag] ? error : best

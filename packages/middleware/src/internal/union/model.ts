@@ -118,7 +118,7 @@ export const dispatch = <O extends Operation.Operation>(
 export const shouldTryNext = ({ passOver }: Settings) => (error: RegistryError.RegistryError): boolean =>
   RegistryError.isNotFound(error) ||
   // A disagreement of members is not an outage of one of them.
-  (error._tag !== "TagConflict" && passOver(error))
+  (error._tag !== "OciTagConflict" && passOver(error))
 
 /** Returns the digest in an operation that requests content by digest. */
 export const digestOf = (operation: Operation.Operation): Digest.Digest | undefined => {
@@ -129,4 +129,4 @@ export const digestOf = (operation: Operation.Operation): Digest.Digest | undefi
 /** Returns whether an error says that content does not match its digest. No other member can continue such content. */
 export const isWrongContent = (error: RegistryError.RegistryError, operation: Operation.Operation): boolean =>
   digestOf(operation) !== undefined &&
-  (error._tag === "DigestInvalid" || (error._tag === "SizeInvalid" && operation._tag === "GetBlob"))
+  (error._tag === "OciDigestInvalid" || (error._tag === "OciSizeInvalid" && operation._tag === "GetBlob"))

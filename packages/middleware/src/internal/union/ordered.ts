@@ -63,7 +63,7 @@ export const follow = (
         // If the member has changed in the meantime, the tags are compared again.
         yield* Effect.catchIf(
           correct(first, member, { repository, tag, found, wanted }),
-          (error) => error._tag === "Denied" || RegistryError.isNotFound(error),
+          (error) => error._tag === "OciDenied" || RegistryError.isNotFound(error),
           () => Effect.void
         )
       }

@@ -72,21 +72,21 @@ type Plain = new(fields: RegistryError.ErrorFields) => RegistryError.RegistryErr
 /** The errors without additional fields. */
 const plain: { readonly [tag: string]: Plain | undefined } = {
   __proto__: null as never,
-  BlobUploadInvalid: RegistryError.BlobUploadInvalid,
-  BlobUploadUnknown: RegistryError.BlobUploadUnknown,
-  BodyFailed: RegistryError.BodyFailed,
-  CredentialError: RegistryError.CredentialError,
-  Denied: RegistryError.Denied,
-  DigestInvalid: RegistryError.DigestInvalid,
-  NameUnknown: RegistryError.NameUnknown,
-  RangeInvalid: RegistryError.RangeInvalid,
-  ResponseInvalid: RegistryError.ResponseInvalid,
-  SizeInvalid: RegistryError.SizeInvalid,
-  TooManyRequests: RegistryError.TooManyRequests,
-  TransportError: RegistryError.TransportError,
-  Unauthorized: RegistryError.Unauthorized,
-  Unavailable: RegistryError.Unavailable,
-  Unsupported: RegistryError.Unsupported
+  OciBlobUploadInvalid: RegistryError.BlobUploadInvalid,
+  OciBlobUploadUnknown: RegistryError.BlobUploadUnknown,
+  OciBodyFailed: RegistryError.BodyFailed,
+  OciCredentialError: RegistryError.CredentialError,
+  OciDenied: RegistryError.Denied,
+  OciDigestInvalid: RegistryError.DigestInvalid,
+  OciNameUnknown: RegistryError.NameUnknown,
+  OciRangeInvalid: RegistryError.RangeInvalid,
+  OciResponseInvalid: RegistryError.ResponseInvalid,
+  OciSizeInvalid: RegistryError.SizeInvalid,
+  OciTooManyRequests: RegistryError.TooManyRequests,
+  OciTransportError: RegistryError.TransportError,
+  OciUnauthorized: RegistryError.Unauthorized,
+  OciUnavailable: RegistryError.Unavailable,
+  OciUnsupported: RegistryError.Unsupported
 }
 
 const failure = ({ reason, status, tag }: Failure): RegistryError.RegistryError => {

@@ -55,7 +55,7 @@ const pushed = (operation: Operation.PushManifest, exit: Ended<Operation.PushedM
   const claim: Claim = isConditional ? { _tag: "PushedFrom", digest, from } : { _tag: "Pushed", digest }
   if (Exit.isSuccess(exit)) return settled(exit.value.tags, claim)
   // The error does not say which of several tags does not meet the condition.
-  return isConditional && tags.length === 1 && errorOf(exit)?._tag === "Denied"
+  return isConditional && tags.length === 1 && errorOf(exit)?._tag === "OciDenied"
     ? settled(tags, { _tag: "Taken", digest, from })
     : unsettled(tags, claim)
 }

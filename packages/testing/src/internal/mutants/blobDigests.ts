@@ -32,7 +32,7 @@ const onWrongDigest = (
     return {
       AppendUpload: (operation) => Effect.tap(next(operation), () => Effect.sync(() => uploaded.append(operation))),
       CompleteUpload: (operation) =>
-        Effect.catchTag(next(operation), "DigestInvalid", (error) =>
+        Effect.catchTag(next(operation), "OciDigestInvalid", (error) =>
           isMeant(operation) && Digest.verifiable(operation.digest) !== undefined
             ? then(
               { repository: operation.repository, declared: operation.digest, bytes: uploaded.whole(operation) },
@@ -41,7 +41,7 @@ const onWrongDigest = (
             )
             : Effect.fail(error)),
       PushBlob: (operation) =>
-        Effect.catchTag(next(operation), "DigestInvalid", (error) => {
+        Effect.catchTag(next(operation), "OciDigestInvalid", (error) => {
           const { descriptor: { digest: declared }, repository } = operation
           return isMeant(operation) && Digest.verifiable(declared) !== undefined
             ? then({ repository, declared, bytes: uploaded.whole(operation) }, next, error)

@@ -89,7 +89,7 @@ export const chunks: ReadonlyArray<Mutant> = [
       AppendUpload: (operation) =>
         Effect.tapErrorTag(
           next(operation),
-          "RangeInvalid",
+          "OciRangeInvalid",
           () => Effect.ignore(next(new Operation.CancelUpload(operation)))
         )
     }))
@@ -129,7 +129,7 @@ export const chunks: ReadonlyArray<Mutant> = [
       AppendUpload: (operation) =>
         Effect.tapErrorTag(
           next(operation),
-          "RangeInvalid",
+          "OciRangeInvalid",
           () => Effect.ignore(next(new Operation.AppendUpload({ ...operation, offset: undefined })))
         )
     }))
@@ -142,7 +142,7 @@ export const chunks: ReadonlyArray<Mutant> = [
       CompleteUpload: (operation) =>
         Effect.catchTag(
           next(operation),
-          "RangeInvalid",
+          "OciRangeInvalid",
           () => Effect.succeed(descriptorOf(operation.digest, operation.body?.bytes ?? nothing))
         )
     }))

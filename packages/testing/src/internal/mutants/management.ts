@@ -132,12 +132,12 @@ export const management: ReadonlyArray<Mutant> = [
           return next(operation)
         },
         GetManifest: (operation) =>
-          Effect.catchTag(next(operation), "ManifestUnknown", (error) => {
+          Effect.catchTag(next(operation), "OciManifestUnknown", (error) => {
             const manifest = left(operation)
             return manifest === undefined ? Effect.fail(error) : Effect.succeed(manifest)
           }),
         ResolveManifest: (operation) =>
-          Effect.catchTag(next(operation), "ManifestUnknown", (error) => {
+          Effect.catchTag(next(operation), "OciManifestUnknown", (error) => {
             const manifest = left(operation)
             return manifest === undefined ? Effect.fail(error) : Effect.succeed(manifest.descriptor)
           })

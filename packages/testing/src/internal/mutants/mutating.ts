@@ -202,7 +202,8 @@ export const tolerates = (isTaken: (fields: Fields, operation: Operation.PushMan
         Effect.catchIf(
           next(operation),
           ({ _tag }) =>
-            (_tag === "ManifestInvalid" || _tag === "Unsupported") && isTaken(fieldsOf(operation.bytes), operation),
+            (_tag === "OciManifestInvalid" || _tag === "OciUnsupported") &&
+            isTaken(fieldsOf(operation.bytes), operation),
           () => keep(operation)
         )
     }

@@ -21,14 +21,14 @@ const blobsEverywhere = (
       CompleteUpload: (operation) =>
         Effect.tap(next(operation), () => Effect.sync(() => owners.set(operation.digest, operation.repository))),
       GetBlob: (operation) =>
-        Effect.catchTag(next(operation), "BlobUnknown", (error) => {
+        Effect.catchTag(next(operation), "OciBlobUnknown", (error) => {
           const repository = owners.get(operation.digest)
           return repository === undefined || !reads(operation)
             ? Effect.fail(error)
             : next(new Operation.GetBlob({ ...operation, repository }))
         }),
       ResolveBlob: (operation) =>
-        Effect.catchTag(next(operation), "BlobUnknown", (error) => {
+        Effect.catchTag(next(operation), "OciBlobUnknown", (error) => {
           const repository = owners.get(operation.digest)
           return repository === undefined || !reads(operation)
             ? Effect.fail(error)
@@ -96,9 +96,9 @@ export const pull: ReadonlyArray<Mutant> = [
     breaks: [5, 75],
     middleware: rows((next) => ({
       GetManifest: (operation) =>
-        Effect.catchTag(next(operation), "NameUnknown", (error) => Effect.fail(new RegistryError.Denied(error))),
+        Effect.catchTag(next(operation), "OciNameUnknown", (error) => Effect.fail(new RegistryError.Denied(error))),
       ListTags: (operation) =>
-        Effect.catchTag(next(operation), "NameUnknown", (error) => Effect.fail(new RegistryError.Denied(error)))
+        Effect.catchTag(next(operation), "OciNameUnknown", (error) => Effect.fail(new RegistryError.Denied(error)))
     }))
   },
   {

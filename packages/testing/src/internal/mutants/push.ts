@@ -108,7 +108,7 @@ export const push: ReadonlyArray<Mutant> = [
     breaks: [63],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
-        Effect.catchTag(next(operation), "DigestInvalid", () => next(changed(operation, { digest: undefined })))
+        Effect.catchTag(next(operation), "OciDigestInvalid", () => next(changed(operation, { digest: undefined })))
     }))
   },
   {
@@ -119,7 +119,7 @@ export const push: ReadonlyArray<Mutant> = [
       PushManifest: (operation) =>
         Effect.catchTag(
           next(operation),
-          "DigestInvalid",
+          "OciDigestInvalid",
           (error) => Effect.zipRight(next(changed(operation, { digest: undefined })), Effect.fail(error))
         )
     }))
@@ -146,7 +146,7 @@ export const push: ReadonlyArray<Mutant> = [
     id: "manifest-invalid-stored",
     name: "an invalid manifest is refused, but stored",
     breaks: [65, 10, 70],
-    middleware: refusesAndKeeps("ManifestInvalid")
+    middleware: refusesAndKeeps("OciManifestInvalid")
   },
   {
     id: "manifest-unread",
@@ -202,7 +202,7 @@ export const push: ReadonlyArray<Mutant> = [
     id: "manifest-missing-blob-stored",
     name: "a manifest with a missing layer is refused, but stored",
     breaks: [66],
-    middleware: refusesAndKeeps("ManifestBlobUnknown")
+    middleware: refusesAndKeeps("OciManifestBlobUnknown")
   },
   {
     id: "manifest-mounts-what-it-names",
@@ -210,7 +210,7 @@ export const push: ReadonlyArray<Mutant> = [
     breaks: [66],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
-        Effect.catchTag(next(operation), "ManifestBlobUnknown", () =>
+        Effect.catchTag(next(operation), "OciManifestBlobUnknown", () =>
           Effect.zipRight(
             Effect.forEach(
               named(operation.bytes),

@@ -42,8 +42,8 @@ const afterTheEnd = rows((next) => {
   return {
     CompleteUpload: (operation) =>
       Effect.tap(next(operation), ({ size }) => Effect.sync(() => ended.set(operation.id, size))),
-    AppendUpload: (operation) => Effect.catchTag(next(operation), "BlobUploadUnknown", still(operation)),
-    GetUpload: (operation) => Effect.catchTag(next(operation), "BlobUploadUnknown", still(operation))
+    AppendUpload: (operation) => Effect.catchTag(next(operation), "OciBlobUploadUnknown", still(operation)),
+    GetUpload: (operation) => Effect.catchTag(next(operation), "OciBlobUploadUnknown", still(operation))
   }
 })
 

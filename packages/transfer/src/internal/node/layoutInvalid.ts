@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
  * @since 0.1.0
  * @category errors
  */
-export class LayoutInvalid extends Data.TaggedError("LayoutInvalid")<{
+export class LayoutInvalid extends Data.TaggedError("OciLayoutInvalid")<{
   readonly layout: string
   readonly reason: string
   readonly cause?: unknown
