@@ -155,7 +155,7 @@ const initialTokenOf = (known: Known | undefined): TokenExchange.Token | undefin
 }
 
 /**
- * Creates a layer that wraps the HTTP client in {@link transport}.
+ * Creates a layer that requires an HTTP client, and provides that client with {@link transport} around it.
  *
  * @since 0.1.0
  * @category layers

@@ -71,7 +71,7 @@ const perCaller = new WeakSet<Handler>()
 /**
  * Marks a handler whose answers depend on the `Caller` of the operation, and returns it. A wrapper that shares answers
  * among callers, such as a cache, refuses to wrap a marked handler. `Handler.wrap`, `Handler.override`,
- * `Middleware.compose` and `Registry.layer` keep the mark of what they wrap.
+ * `Middleware.compose` and `Registry.layerMiddleware` keep the mark of what they wrap.
  *
  * @since 0.1.0
  * @category combinators

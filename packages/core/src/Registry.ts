@@ -67,15 +67,15 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
     }
   }
 
-  /** Creates a layer that provides a registry from its handler. */
+  /** Creates a layer that provides the registry of a handler. */
   static readonly layerHandler = (handler: Handler): Layer.Layer<Registry> =>
     Layer.sync(Registry, () => Registry.fromHandler(handler))
 
   /**
-   * Creates a layer that wraps the registry it depends on. If the wrapper has state, pass an effect that creates the
-   * wrapper.
+   * Creates a layer that requires a registry, and provides that registry with the middleware around it. If the middleware
+   * has state, pass an effect that creates the middleware.
    */
-  static readonly layer = <E = never, R = never>(
+  static readonly layerMiddleware = <E = never, R = never>(
     middleware: Middleware | Effect.Effect<Middleware, E, R>
   ): Layer.Layer<Registry, E, Exclude<R, Scope.Scope> | Registry> =>
     Layer.scoped(
@@ -87,14 +87,17 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
       )
     )
 
-  /** Wraps the registry of a layer. For use in pipes: the last wrapper in a pipe is the outermost. */
+  /**
+   * Puts a middleware around the registry of a layer. In a pipe, the last wrapper is the outermost:
+   * `layer.pipe(Registry.wrap(middleware))` equals `Layer.provide(Registry.layerMiddleware(middleware), layer)`.
+   */
   static readonly wrap =
     <E1 = never, R1 = never>(middleware: Middleware | Effect.Effect<Middleware, E1, R1>) =>
     <E, R>(registry: Layer.Layer<Registry, E, R>): Layer.Layer<
       Registry,
       E | E1,
       R | Exclude<Exclude<R1, Scope.Scope> | Registry, Registry>
-    > => Layer.provide(Registry.layer(middleware), registry)
+    > => Layer.provide(Registry.layerMiddleware(middleware), registry)
 
   /**
    * The methods that read: pull and resolve.

@@ -272,10 +272,10 @@ describe("layers of registries", () => {
 
   const resolve = Effect.flatMap(Registry, (registry) => Effect.exit(registry.resolveBlob(repository, digest)))
 
-  it.effect("Registry.layer wraps the registry that it depends on", () =>
+  it.effect("Registry.layerMiddleware wraps the registry that it depends on", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
-      yield* Effect.provide(resolve, Layer.provide(Registry.layer(noting("wrapper", notes)), base([])))
+      yield* Effect.provide(resolve, Layer.provide(Registry.layerMiddleware(noting("wrapper", notes)), base([])))
       expect(notes).toEqual(["wrapper"])
     }))
 

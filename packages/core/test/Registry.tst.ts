@@ -36,24 +36,24 @@ describe("a registry's methods", () => {
   })
 })
 
-describe("Registry.layer", () => {
+describe("Registry.layerMiddleware", () => {
   test("requires the registry that it wraps, and the dependencies of the wrapper", () => {
-    expect(Registry.layer(middleware)).type.toBe<Layer.Layer<Registry, never, Registry>>()
-    expect(Registry.layer(Effect.succeed(middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
-    expect(Registry.layer(Effect.as(Clock, middleware))).type.toBe<Layer.Layer<Registry, never, Clock | Registry>>()
-    expect(Registry.layer(Effect.zipRight(Effect.fail("no" as const), Effect.succeed(middleware)))).type.toBe<
+    expect(Registry.layerMiddleware(middleware)).type.toBe<Layer.Layer<Registry, never, Registry>>()
+    expect(Registry.layerMiddleware(Effect.succeed(middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
+    expect(Registry.layerMiddleware(Effect.as(Clock, middleware))).type.toBe<Layer.Layer<Registry, never, Clock | Registry>>()
+    expect(Registry.layerMiddleware(Effect.zipRight(Effect.fail("no" as const), Effect.succeed(middleware)))).type.toBe<
       Layer.Layer<Registry, "no", Registry>
     >()
   })
 
   test("provides a scope to the wrapper", () => {
-    expect(Registry.layer(Effect.as(Effect.scope, middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
+    expect(Registry.layerMiddleware(Effect.as(Effect.scope, middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
   })
 
   test("accepts only a wrapper", () => {
-    expect(Registry.layer).type.toBeCallableWith(middleware)
-    expect(Registry.layer).type.not.toBeCallableWith(Effect.void)
-    expect(Registry.layer).type.not.toBeCallableWith(() => undefined)
+    expect(Registry.layerMiddleware).type.toBeCallableWith(middleware)
+    expect(Registry.layerMiddleware).type.not.toBeCallableWith(Effect.void)
+    expect(Registry.layerMiddleware).type.not.toBeCallableWith(() => undefined)
   })
 })
 

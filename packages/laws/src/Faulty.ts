@@ -202,12 +202,13 @@ export const make = (plan: Plan): Faulty => {
 }
 
 /**
- * Creates a layer that makes the registry below it fail.
+ * Creates a layer that requires a registry, and provides that registry with its faults. {@link wrap} does the same in a
+ * pipe.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (faulty: Faulty): Layer.Layer<Registry, never, Registry> => Registry.layer(faulty.middleware)
+export const layer = (faulty: Faulty): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(faulty.middleware)
 
 /**
  * Makes the registry of a layer fail.

@@ -180,7 +180,8 @@ const inner = <Store extends members.Source>(options: Options<Store>) =>
   )
 
 /**
- * Creates a layer that caches the registry below it.
+ * Creates a layer that requires a registry, and provides that registry with a cache in front of it. {@link wrap} does
+ * the same in a pipe.
  *
  * @since 0.1.0
  * @category layers

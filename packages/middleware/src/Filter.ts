@@ -216,12 +216,13 @@ const denied = (operation: Operation.Operation, reason: string): Effect.Effect<n
 const notAllowed = (tag: Tag.Tag): string => `the filter does not allow the tag "${tag}"`
 
 /**
- * Creates a layer that shows a part of the registry below it.
+ * Creates a layer that requires a registry, and provides the visible part of that registry. {@link wrap} does the same
+ * in a pipe.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
+export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that only a part of it is visible.

@@ -91,12 +91,13 @@ export const middleware = (
   })
 
 /**
- * Creates a layer that makes the tags of the registry below it immutable.
+ * Creates a layer that requires a registry, and provides that registry with immutable tags. {@link wrap} does the same
+ * in a pipe.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
+export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that its tags are immutable.

@@ -96,13 +96,14 @@ export const middleware = (options: Options): Effect.Effect<Middleware.Middlewar
 }
 
 /**
- * Creates a layer that limits the operations on the registry below it.
+ * Creates a layer that requires a registry, and provides that registry with its operations limited. {@link wrap} does
+ * the same in a pipe.
  *
  * @since 0.1.0
  * @category layers
  * @throws RangeError if a limit is not a valid number
  */
-export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
+export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that its operations are limited.

@@ -20,12 +20,12 @@ export const middleware = (): Middleware.Middleware => (next) => (operation) =>
   )
 
 /**
- * Creates a layer that makes the registry below it read-only.
+ * Creates a layer that requires a registry, and provides that registry read-only. {@link wrap} does the same in a pipe.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware())
+export const layer = (): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware())
 
 /**
  * Wraps the registry of a layer so that it is read-only.

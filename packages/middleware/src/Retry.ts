@@ -105,14 +105,15 @@ const retryAfter = (error: RegistryError.RegistryError): number =>
     : error.retryAfter ?? 0
 
 /**
- * Creates a layer that retries operations on the registry below it and resumes transfers.
+ * Creates a layer that requires a registry, and provides that registry with retries. {@link wrap} does the same in a
+ * pipe.
  *
  * @throws RangeError if `retries` is not a number of 0 or more
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
+export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that operations are retried and transfers resume.

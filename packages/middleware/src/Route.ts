@@ -118,7 +118,7 @@ const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
 }
 
 /**
- * Creates a layer of a registry that sends each operation to one of several registries. A repository that belongs to no
+ * Creates a layer that makes a registry of several: each operation goes to one of them. A repository that belongs to no
  * member does not exist: reads fail with `NameUnknown` (of a blob: `BlobUnknown`), and writes with `Denied`.
  *
  * A layer that is a member and is also used elsewhere is built once. A layer that is provided to one member, such as

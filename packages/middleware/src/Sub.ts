@@ -93,12 +93,13 @@ const nameTooLong = (operation: Operation.Operation): RegistryError.NameInvalid 
   })
 
 /**
- * Creates a layer that presents a part of the registry below it.
+ * Creates a layer that requires a registry, and provides the part of that registry below a prefix. {@link wrap} does
+ * the same in a pipe.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
+export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that only the part below a prefix is visible.

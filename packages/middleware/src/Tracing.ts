@@ -80,12 +80,13 @@ export const middleware = (options?: Options): Middleware.Middleware => {
 }
 
 /**
- * Creates a layer that traces the operations on the registry below it.
+ * Creates a layer that requires a registry, and provides that registry with its operations traced. {@link wrap} does
+ * the same in a pipe.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
+export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that its operations are traced.

@@ -206,7 +206,7 @@ const oneAtATime = ({ DeleteManifest, DeleteTag, PushManifest }: TagMoves): TagM
 }
 
 /**
- * Creates a layer of a registry that presents several registries as one, in order of trust.
+ * Creates a layer that makes one registry of several, in order of trust.
  *
  * A layer that is a member and is also used elsewhere is built once. A layer that is provided to one member, such as
  * its credentials, is not visible to the other members.

@@ -89,14 +89,15 @@ const bytesOf = (operation: Operation.Operation, response: ObservedResponse): Ui
 }
 
 /**
- * Creates a layer that records the operations on the registry below it.
+ * Creates a layer that requires a registry, and provides that registry with its operations recorded. {@link wrap} does
+ * the same in a pipe.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layer = <E = never, R = never>(
   options: Options<E, R>
-): Layer.Layer<Registry, E, Exclude<R, Scope.Scope> | Registry> => Registry.layer(middleware(options))
+): Layer.Layer<Registry, E, Exclude<R, Scope.Scope> | Registry> => Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that its operations are recorded.

@@ -243,8 +243,8 @@ const text = (value: unknown): string =>
   printable(typeof value === "string" ? value : JSON.stringify(value) ?? "nothing", 400)
 
 /**
- * Creates a layer that sends the operations on the registry below it to a second registry too, and compares the
- * results.
+ * Creates a layer that requires a registry, and provides that registry with its operations sent to a second registry
+ * too, where the results are compared. {@link wrap} does the same in a pipe.
  *
  * @since 0.1.0
  * @category layers
@@ -253,10 +253,10 @@ export const layer = <E = never, R = never>(
   { registry, ...options }: Options<E, R>
 ): Layer.Layer<Registry, E, Registry | R> =>
   "handle" in registry
-    ? Registry.layer(middleware({ ...options, registry }))
+    ? Registry.layerMiddleware(middleware({ ...options, registry }))
     : Layer.flatMap(
       registry,
-      (context) => Registry.layer(middleware({ ...options, registry: Context.get(context, Registry) }))
+      (context) => Registry.layerMiddleware(middleware({ ...options, registry: Context.get(context, Registry) }))
     )
 
 /**

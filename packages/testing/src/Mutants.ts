@@ -56,7 +56,7 @@ export const all: ReadonlyArray<Mutant> = [
 export const layer = ({ middleware, wire: mutate }: Mutant): Layer.Layer<Wire, never, Registry> => {
   const wire = middleware === undefined
     ? Conformance.layerRegistry
-    : Layer.provide(Conformance.layerRegistry, Registry.layer(middleware))
+    : Layer.provide(Conformance.layerRegistry, Registry.layerMiddleware(middleware))
   return mutate === undefined
     ? wire
     : Layer.map(wire, (context) => Context.make(Wire, { send: mutate(Context.get(context, Wire).send) }))
