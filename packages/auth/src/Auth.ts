@@ -120,7 +120,9 @@ export interface Authenticating {
  */
 export const transport = (options: Options = {}): Effect.Effect<Authenticating> =>
   Effect.gen(function*() {
-    const home = options.origin === undefined ? undefined : yield* Effect.orDie(Origin.parse(options.origin))
+    const home = options.origin === undefined
+      ? undefined
+      : yield* Effect.orDie(Effect.fromNullable(Origin.parse(options.origin)))
     const lookup = yield* lookups.make(yield* Credentials.Credentials)
     const cache = yield* TokenCache.make
     const challenges = new LruMap<string, Challenge.Challenge>(1000)

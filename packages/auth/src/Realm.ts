@@ -5,7 +5,6 @@
  */
 import * as Origin from "@effect-oci/transport/Origin"
 import * as Equal from "effect/Equal"
-import * as Option from "effect/Option"
 import { tenantDomain } from "./internal/tenantDomain.js"
 
 /**
@@ -39,7 +38,7 @@ export type Verdict =
  */
 export const judge = (origin: Origin.Origin, realm: string, trusted: ReadonlyArray<string> = []): Verdict => {
   const url = URL.canParse(realm) ? new URL(realm) : undefined
-  const realmOrigin = url === undefined ? undefined : Option.getOrUndefined(Origin.parse(url))
+  const realmOrigin = url === undefined ? undefined : Origin.parse(url)
   if (url === undefined || realmOrigin === undefined) return refused("it is not an https URL")
   if (url.username !== "" || url.password !== "") return refused("its URL contains a user")
   url.hash = ""
@@ -59,7 +58,7 @@ const refused = (reason: string): Verdict => ({ _tag: "Refused", reason })
 
 const isTrustedRealm = (url: URL, realmOrigin: Origin.Origin, trusted: string): boolean => {
   const other = URL.canParse(trusted) ? new URL(trusted) : undefined
-  return other !== undefined && Option.exists(Origin.parse(other), (origin) => Equal.equals(origin, realmOrigin)) &&
+  return other !== undefined && Equal.equals(Origin.parse(other), realmOrigin) &&
     (other.pathname === "/" || other.pathname === url.pathname)
 }
 

@@ -11,7 +11,7 @@ import * as Credential from "../src/Credential.js"
 import * as CredentialHelper from "../src/CredentialHelper.js"
 import { helperRunner } from "../src/NodeCredentials.js"
 
-const origin = Option.getOrThrow(Origin.parse("https://registry.example.com:5000"))
+const origin = Origin.parse("https://registry.example.com:5000")!
 
 const ending = (output: string, exitCode = 0): CredentialHelper.Runner => ({
   run: () => Effect.succeed({ exitCode, output })

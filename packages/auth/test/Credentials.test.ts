@@ -8,7 +8,7 @@ import * as Credential from "../src/Credential.js"
 import * as CredentialHelper from "../src/CredentialHelper.js"
 import * as Credentials from "../src/Credentials.js"
 
-const origin = (url: string) => Option.getOrThrow(Origin.parse(url))
+const origin = (url: string) => Origin.parse(url)!
 const example = origin("https://registry.example.com")
 const alice = Credential.basic("alice", "CANARY")
 const bob = Credential.basic("bob", "CANARY")

@@ -1,11 +1,11 @@
 import * as Origin from "@effect-oci/transport/Origin"
 import { describe, expect, it } from "@effect/vitest"
-import { Either, Option, Redacted } from "effect"
+import { Either, Redacted } from "effect"
 import * as fc from "fast-check"
 import type * as Credential from "../src/Credential.js"
 import * as DockerConfig from "../src/DockerConfig.js"
 
-const origin = (url: string) => Option.getOrThrow(Origin.parse(url))
+const origin = (url: string) => Origin.parse(url)!
 const base64 = (text: string) => Buffer.from(text).toString("base64")
 const parse = (json: unknown) => DockerConfig.parse(JSON.stringify(json), "config.json")
 const file = (json: unknown) => Either.getOrThrow(parse(json))

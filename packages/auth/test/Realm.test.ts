@@ -1,10 +1,9 @@
 import * as Origin from "@effect-oci/transport/Origin"
 import { describe, expect, it } from "@effect/vitest"
-import { Option } from "effect"
 import * as Realm from "../src/Realm.js"
 
 const judge = (registry: string, realm: string, trusted?: ReadonlyArray<string>) =>
-  Realm.judge(Option.getOrThrow(Origin.parse(registry)), realm, trusted)._tag
+  Realm.judge(Origin.parse(registry)!, realm, trusted)._tag
 
 describe("Realm.judge", () => {
   const cases: ReadonlyArray<readonly [registry: string, realm: string, verdict: Realm.Verdict["_tag"]]> = [

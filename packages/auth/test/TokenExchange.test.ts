@@ -26,7 +26,7 @@ const request = (
     "http://auth.example.com": respond
   })
   const exchange = TokenExchange.make(client, options)
-  const origin = Option.getOrThrow(Origin.parse(registry))
+  const origin = Origin.parse(registry)!
   return {
     received,
     token: exchange({ origin, realm: new URL(realmUrl), service: "registry.example.com", scope, entry })
@@ -219,7 +219,7 @@ describe("TokenExchange.make, for headers of the program", () => {
       })
       const withHeader = HttpClient.mapRequest(client, HttpClientRequest.setHeader("x-registry", "CANARY"))
       const exchange = TokenExchange.make(withHeader, { headers: { "x-server": "CANARY" } })
-      const origin = Option.getOrThrow(Origin.parse(registry))
+      const origin = Origin.parse(registry)!
       yield* exchange({ origin, realm: new URL(realmUrl), isTrusted, service: undefined, scope, entry })
       return received.map(({ headers, url }) =>
         [url.origin, ...Object.keys(headers).filter((name) => name.startsWith("x-"))].join(" ")
@@ -341,7 +341,7 @@ describe("an exchange", () => {
         context: (f, fiber) => tracer.context(f, fiber)
       })
       const { client } = fakeNetwork({ [server]: returning({ token: "t" }) })
-      const origin = Option.getOrThrow(Origin.parse(registry))
+      const origin = Origin.parse(registry)!
       const exchange = TokenExchange.make(client)({
         origin,
         realm: new URL(realm),

@@ -106,7 +106,7 @@ export const makeBare = (
 ): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const { origin, registry } = yield* originOf(options)
-    const home = yield* Effect.orDie(Origin.parse(origin))
+    const home = yield* Effect.orDie(Effect.fromNullable(Origin.parse(origin)))
     const client = Transport.sameOrigin(home)(yield* HttpClient.HttpClient)
     const idleTimers = yield* IdleTimer.make(Duration.decode(options.idle ?? defaultIdle))
     const http = new HttpExchange({

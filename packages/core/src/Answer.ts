@@ -87,24 +87,31 @@ export const mapError: {
 )
 
 /**
+ * The functions that {@link mapShape} applies. Default: no change.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ShapeMaps {
+  readonly content?: (content: BlobContent.BlobContent) => BlobContent.BlobContent
+  readonly list?: <A>(items: Stream.Stream<A, RegistryError>) => Stream.Stream<A, RegistryError>
+}
+
+/**
  * Maps what the caller reads after the operation has answered: content, and the stream of a list. A value is returned
  * unchanged.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const mapShape = <O extends Operation.Operation>(
-  answer: Answer<O>,
-  operation: O,
-  maps: {
-    readonly content?: (content: BlobContent.BlobContent) => BlobContent.BlobContent
-    readonly list?: <A>(items: Stream.Stream<A, RegistryError>) => Stream.Stream<A, RegistryError>
-  }
-): Answer<O> => {
+export const mapShape: {
+  <O extends Operation.Operation>(operation: O, maps: ShapeMaps): (answer: Answer<O>) => Answer<O>
+  <O extends Operation.Operation>(answer: Answer<O>, operation: O, maps: ShapeMaps): Answer<O>
+} = dual(3, <O extends Operation.Operation>(answer: Answer<O>, operation: O, maps: ShapeMaps): Answer<O> => {
   const shape: Operation.Shape = Operation.shape(operation)
   const f = shape === "value" ? undefined : maps[shape]
   return f === undefined ? answer : map(answer, f as (result: unknown) => never)
-}
+})
 
 /**
  * A fiber of any effect.

@@ -10,7 +10,6 @@ import * as equivalence from "effect/Equivalence"
 import { dual } from "effect/Function"
 import * as Hash from "effect/Hash"
 import { type Inspectable, NodeInspectSymbol } from "effect/Inspectable"
-import * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as Grants from "./internal/grants.js"
@@ -195,13 +194,13 @@ export const values = (self: AuthScope): ReadonlyArray<ResourceScope.ResourceSco
   Grants.values(internals(self).grants)
 
 /**
- * Returns the number of resource scopes in a scope, or `None` for {@link unlimited}.
+ * Returns the number of resource scopes in a scope, or `undefined` for {@link unlimited}.
  *
  * @since 0.1.0
  * @category getters
  */
-export const size = (self: AuthScope): Option.Option<number> =>
-  isUnlimited(self) ? Option.none() : Option.some(Grants.size(internals(self).grants))
+export const size = (self: AuthScope): number | undefined =>
+  isUnlimited(self) ? undefined : Grants.size(internals(self).grants)
 
 /**
  * Returns whether a scope allows nothing.

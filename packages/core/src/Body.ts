@@ -5,6 +5,7 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Stream from "effect/Stream"
 import { inspect } from "./BodyCombinators.js"
 import type { Body } from "./BodyModel.js"
@@ -24,7 +25,10 @@ export * from "./BodyModel.js"
  * @since 0.1.0
  * @category destructors
  */
-export const forEachChunk = (body: Body, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError> => {
+export const forEachChunk: {
+  (f: (chunk: Uint8Array) => void): (body: Body) => Effect.Effect<void, RegistryError>
+  (body: Body, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError>
+} = dual(2, (body: Body, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError> => {
   const content = kinds.contentOf(body)
   if (content !== undefined) {
     return Effect.suspend(() => {
@@ -35,9 +39,22 @@ export const forEachChunk = (body: Body, f: (chunk: Uint8Array) => void): Effect
   }
   if (body.source !== undefined) return native.forEach(body.source, f)
   return Stream.runForEachChunk(body.stream, (chunk) => Effect.sync(() => Chunk.forEach(chunk, f)))
-}
+})
 
 const overLimit = new SizeInvalid({ reason: "the body is longer than the limit" })
+
+/**
+ * Options for {@link toBytes}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToBytesOptions<E> {
+  /** The maximum size of the body, in bytes. */
+  readonly limit: number
+  /** Creates the error for a larger body. */
+  readonly onLimit: () => E
+}
 
 /**
  * Reads a body into memory, at most `limit` bytes. If the body is larger, fails with the error that `onLimit` returns
@@ -56,9 +73,12 @@ const overLimit = new SizeInvalid({ reason: "the body is longer than the limit" 
  * })
  * ```
  */
-export const toBytes = <E>(
+export const toBytes: {
+  <E>(options: ToBytesOptions<E>): (body: Body) => Effect.Effect<Uint8Array, RegistryError | E>
+  <E>(body: Body, options: ToBytesOptions<E>): Effect.Effect<Uint8Array, RegistryError | E>
+} = dual(2, <E>(
   body: Body,
-  { limit, onLimit }: { readonly limit: number; readonly onLimit: () => E }
+  { limit, onLimit }: ToBytesOptions<E>
 ): Effect.Effect<Uint8Array, RegistryError | E> => {
   if (body.size !== undefined && body.size > limit) return Effect.fail(onLimit())
   if (body.bytes !== undefined) return Effect.succeed(body.bytes)
@@ -77,7 +97,7 @@ export const toBytes = <E>(
       onSuccess: () => concatBytes(chunks, size)
     })
   })
-}
+})
 
 /**
  * Joins chunks of bytes. Returns a single chunk as it is, without a copy.

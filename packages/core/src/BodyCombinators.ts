@@ -30,10 +30,13 @@ export type { Expected }
  * @since 0.1.0
  * @category destructors
  */
-export const toSource = (body: Body, fork: Source.Fork): Source.Source => {
+export const toSource: {
+  (fork: Source.Fork): (body: Body) => Source.Source
+  (body: Body, fork: Source.Fork): Source.Source
+} = dual(2, (body: Body, fork: Source.Fork): Source.Source => {
   const content = kinds.contentOf(body)
   return content === undefined ? body.source ?? native.fromStream(body.stream, fork) : pulled.toSource(content)
-}
+})
 
 /**
  * Returns a body whose callbacks pass through a transformer, which may count, replace or drop chunks, end the body
@@ -238,21 +241,29 @@ export const verify: {
 )
 
 /**
+ * Opens the body that follows a body. The function receives the failure of the body, or `undefined` after an end, and the
+ * number of bytes that were passed so far. If its effect returns `undefined`, the whole body ends.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Continue {
+  (error: RegistryError | undefined, passed: number): Effect.Effect<Body | undefined, RegistryError>
+}
+
+/**
  * Returns a body that continues with the body that an effect opens, whenever a body ends or fails. `begin` is called for
- * each run. The function that it returns receives the failure, or `undefined` after an end, and the number of bytes that
- * were passed so far. If its effect returns `undefined`, the whole body ends. A body is opened only when the consumer
- * accepts more bytes.
+ * each run. A body is opened only when the consumer accepts more bytes.
  *
  * `fork` runs the effects, and the streams, if the body is not a stream itself.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const continueWith = (
-  body: Body,
-  begin: () => (error: RegistryError | undefined, passed: number) => Effect.Effect<Body | undefined, RegistryError>,
-  fork: Source.Fork
-): Body =>
+export const continueWith: {
+  (begin: () => Continue, fork: Source.Fork): (body: Body) => Body
+  (body: Body, begin: () => Continue, fork: Source.Fork): Body
+} = dual(3, (body: Body, begin: () => Continue, fork: Source.Fork): Body =>
   kinds.needsFiber(body)
     ? new kinds.Streamed(
       Stream.suspend(() => pulled.sequence(body.stream, native.mapNext(begin(), ({ stream }) => stream))),
@@ -261,7 +272,7 @@ export const continueWith = (
     : new kinds.Native((sink) => {
       const next = native.mapNext(begin(), (body) => toSource(body, fork))
       return native.sequence(toSource(body, fork), next, fork)(sink)
-    }, body)
+    }, body))
 
 /**
  * Returns a body that yields the bytes of several bodies, in order. It is native if none of them is a stream.

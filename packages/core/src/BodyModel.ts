@@ -15,7 +15,13 @@ import * as Source from "./Source.js"
  * @since 0.1.0
  * @category symbols
  */
-export const TypeId: typeof kinds.TypeId = kinds.TypeId
+export const TypeId: unique symbol = kinds.TypeId
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export type TypeId = typeof TypeId
 
 /**
  * A cold stream of bytes. `size` is the size in bytes, if known. `replayable` says whether the stream can be run again.
@@ -29,7 +35,7 @@ export const TypeId: typeof kinds.TypeId = kinds.TypeId
  * @category models
  */
 export interface Body extends Pipeable {
-  readonly [TypeId]: typeof TypeId
+  readonly [TypeId]: TypeId
   readonly size: number | undefined
   readonly replayable: boolean
   readonly stream: Stream.Stream<Uint8Array, RegistryError>

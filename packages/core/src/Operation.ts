@@ -121,10 +121,14 @@ export const shape = <O extends Operation>(operation: O): ShapeOf<O> => traits[o
  * @since 0.1.0
  * @category pattern matching
  */
-export const matchShape = <A>(
-  operation: Operation,
-  cases: { readonly [S in Shape]: (operation: WithShape<S>) => A }
-): A => cases[shape(operation)](operation as never)
+export const matchShape: {
+  <A>(cases: { readonly [S in Shape]: (operation: WithShape<S>) => A }): (operation: Operation) => A
+  <A>(operation: Operation, cases: { readonly [S in Shape]: (operation: WithShape<S>) => A }): A
+} = dual(
+  2,
+  <A>(operation: Operation, cases: { readonly [S in Shape]: (operation: never) => A }): A =>
+    cases[shape(operation)](operation as never)
+)
 
 /**
  * Returns the body that an operation sends, or `undefined` if it has none.
@@ -141,10 +145,13 @@ export const bodyOf = (operation: Operation): Body.Body | undefined => "body" in
  * @since 0.1.0
  * @category combinators
  */
-export const mapBody = <O extends Operation>(operation: O, f: (body: Body.Body) => Body.Body): O => {
+export const mapBody: {
+  (f: (body: Body.Body) => Body.Body): <O extends Operation>(operation: O) => O
+  <O extends Operation>(operation: O, f: (body: Body.Body) => Body.Body): O
+} = dual(2, <O extends Operation>(operation: O, f: (body: Body.Body) => Body.Body): O => {
   const body = bodyOf(operation)
   return body === undefined ? operation : withFields(operation, { body: f(body) })
-}
+})
 
 /**
  * Returns whether a manifest reference is a digest.

@@ -10,7 +10,6 @@
 import * as Either from "effect/Either"
 import { dual } from "effect/Function"
 import { type Inspectable, NodeInspectSymbol } from "effect/Inspectable"
-import * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as grammar from "./internal/grammar.js"
@@ -301,9 +300,10 @@ export const touches: {
  * @since 0.1.0
  * @category getters
  */
-export const witness = (self: ReferenceSet): Option.Option<Reference.Reference> => {
+export const witness = (self: ReferenceSet): Reference.Reference | undefined => {
   const { expression, tagSamples } = internals(self)
-  return Option.map(samples.member(expression, tagSamples), Reference.make)
+  const member = samples.member(expression, tagSamples)
+  return member === undefined ? undefined : Reference.make(member)
 }
 
 /**
@@ -312,7 +312,7 @@ export const witness = (self: ReferenceSet): Option.Option<Reference.Reference> 
  * @since 0.1.0
  * @category predicates
  */
-export const isEmpty = (self: ReferenceSet): boolean => Option.isNone(witness(self))
+export const isEmpty = (self: ReferenceSet): boolean => witness(self) === undefined
 
 /**
  * Returns whether every member of the second set is in the first set. Costs as much as {@link witness}. If the result

@@ -71,10 +71,18 @@ export const settled = <A, E, R>(answer: Effect.Effect<A, E, R>): Exit.Exit<A, E
  * @since 0.1.0
  * @category combinators
  */
-export const ifPending = <A, E, R, R2>(
+export const ifPending: {
+  <A, E, R, R2>(
+    f: (pending: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R2>
+  ): (answer: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R2>
+  <A, E, R, R2>(
+    answer: Effect.Effect<A, E, R>,
+    f: (pending: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R2>
+  ): Effect.Effect<A, E, R2>
+} = dual(2, <A, E, R, R2>(
   answer: Effect.Effect<A, E, R>,
   f: (pending: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R2>
-): Effect.Effect<A, E, R2> => settled(answer) ?? f(answer)
+): Effect.Effect<A, E, R2> => settled(answer) ?? f(answer))
 
 /**
  * Continues with the result or the error of an answer, as `Effect.matchEffect` does. If the answer is settled, calls
@@ -83,7 +91,19 @@ export const ifPending = <A, E, R, R2>(
  * @since 0.1.0
  * @category pattern matching
  */
-export const matchEffect = <A, E, R, B, E2, R2, C, E3, R3>(
+export const matchEffect: {
+  <E, B, E2, R2, A, C, E3, R3>(cases: {
+    readonly onFailure: (error: E) => Effect.Effect<B, E2, R2>
+    readonly onSuccess: (result: A) => Effect.Effect<C, E3, R3>
+  }): <R>(answer: Effect.Effect<A, E, R>) => Effect.Effect<B | C, E2 | E3, R | R2 | R3>
+  <A, E, R, B, E2, R2, C, E3, R3>(
+    answer: Effect.Effect<A, E, R>,
+    cases: {
+      readonly onFailure: (error: E) => Effect.Effect<B, E2, R2>
+      readonly onSuccess: (result: A) => Effect.Effect<C, E3, R3>
+    }
+  ): Effect.Effect<B | C, E2 | E3, R | R2 | R3>
+} = dual(2, <A, E, R, B, E2, R2, C, E3, R3>(
   answer: Effect.Effect<A, E, R>,
   cases: {
     readonly onFailure: (error: E) => Effect.Effect<B, E2, R2>
@@ -95,7 +115,7 @@ export const matchEffect = <A, E, R, B, E2, R2, C, E3, R3>(
   if (exit._tag === "Success") return cases.onSuccess(exit.value)
   const error = Cause.failureOption(exit.cause)
   return Option.isSome(error) ? cases.onFailure(error.value) : exit as Exit.Exit<never>
-}
+})
 
 /**
  * Maps the result and the error of an answer to a value.
@@ -103,14 +123,22 @@ export const matchEffect = <A, E, R, B, E2, R2, C, E3, R3>(
  * @since 0.1.0
  * @category pattern matching
  */
-export const match = <A, E, R, B, C>(
+export const match: {
+  <E, B, A, C>(
+    cases: { readonly onFailure: (error: E) => B; readonly onSuccess: (result: A) => C }
+  ): <R>(answer: Effect.Effect<A, E, R>) => Effect.Effect<B | C, never, R>
+  <A, E, R, B, C>(
+    answer: Effect.Effect<A, E, R>,
+    cases: { readonly onFailure: (error: E) => B; readonly onSuccess: (result: A) => C }
+  ): Effect.Effect<B | C, never, R>
+} = dual(2, <A, E, R, B, C>(
   answer: Effect.Effect<A, E, R>,
   cases: { readonly onFailure: (error: E) => B; readonly onSuccess: (result: A) => C }
 ): Effect.Effect<B | C, never, R> =>
   settled(answer) === undefined ? Effect.match(answer, cases) : matchEffect(answer, {
-    onFailure: (error) => succeed(cases.onFailure(error)),
-    onSuccess: (result) => succeed(cases.onSuccess(result))
-  })
+    onFailure: (error: E) => succeed(cases.onFailure(error)),
+    onSuccess: (result: A) => succeed(cases.onSuccess(result))
+  }))
 
 /**
  * Maps the result of an answer.

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as fc from "fast-check"
 import * as Digest from "../src/Digest.js"
 import * as Reference from "../src/Reference.js"
@@ -248,7 +247,7 @@ describe("includes", () => {
   ]
   it.each(rows)("%s", (_, set, that, expected) => {
     expect(includes(set, that)).toBe(expected)
-    expect(Option.isNone(witness(difference(that, set)))).toBe(expected)
+    expect(witness(difference(that, set)) === undefined).toBe(expected)
   })
 
   it("agrees with contains for every reference, and a witness is a counterexample", () => {
@@ -257,8 +256,8 @@ describe("includes", () => {
         const answer = includes(a.set, b.set)
         const apart = witness(difference(b.set, a.set))
         expect(answer && universe.some((at) => b.holds(at) && !a.holds(at))).toBe(false)
-        expect(Option.isNone(apart)).toBe(answer)
-        expect(Option.toArray(apart).every((at) => b.holds(at) && !a.holds(at))).toBe(true)
+        expect(apart === undefined).toBe(answer)
+        expect(apart === undefined || (b.holds(apart) && !a.holds(apart))).toBe(true)
       }),
       { numRuns: 1000 }
     )
@@ -269,12 +268,11 @@ describe("witness", () => {
   it("returns a member if the set has any", () => {
     fc.assert(fc.property(sets, candidates, ({ holds, set }, at) => {
       const shown = witness(set)
-      expect(isEmpty(set)).toBe(Option.isNone(shown))
-      expect(holds(at) && Option.isNone(shown)).toBe(false)
-      for (const reference of Option.toArray(shown)) {
-        expect(holds(reference)).toBe(true)
-        expect(Reference.parse(Reference.format(reference))).toEqual(Either.right(reference))
-      }
+      expect(isEmpty(set)).toBe(shown === undefined)
+      expect(holds(at) && shown === undefined).toBe(false)
+      if (shown === undefined) return
+      expect(holds(shown)).toBe(true)
+      expect(Reference.parse(Reference.format(shown))).toEqual(Either.right(shown))
     }))
   })
 
@@ -348,7 +346,7 @@ describe("witness", () => {
     ]
   ]
   it.each(small)("finds %s", (_, set, member) => {
-    expect(Reference.format(Option.getOrThrow(witness(set)))).toContain(member)
+    expect(Reference.format(witness(set)!)).toContain(member)
   })
 
   it("supports hundreds of names, prefixes and globs", () => {

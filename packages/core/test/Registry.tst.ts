@@ -40,14 +40,18 @@ describe("Registry.layerMiddleware", () => {
   test("requires the registry that it wraps, and the dependencies of the wrapper", () => {
     expect(Registry.layerMiddleware(middleware)).type.toBe<Layer.Layer<Registry, never, Registry>>()
     expect(Registry.layerMiddleware(Effect.succeed(middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
-    expect(Registry.layerMiddleware(Effect.as(Clock, middleware))).type.toBe<Layer.Layer<Registry, never, Clock | Registry>>()
+    expect(Registry.layerMiddleware(Effect.as(Clock, middleware))).type.toBe<
+      Layer.Layer<Registry, never, Clock | Registry>
+    >()
     expect(Registry.layerMiddleware(Effect.zipRight(Effect.fail("no" as const), Effect.succeed(middleware)))).type.toBe<
       Layer.Layer<Registry, "no", Registry>
     >()
   })
 
   test("provides a scope to the wrapper", () => {
-    expect(Registry.layerMiddleware(Effect.as(Effect.scope, middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
+    expect(Registry.layerMiddleware(Effect.as(Effect.scope, middleware))).type.toBe<
+      Layer.Layer<Registry, never, Registry>
+    >()
   })
 
   test("accepts only a wrapper", () => {

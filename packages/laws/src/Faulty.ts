@@ -208,7 +208,8 @@ export const make = (plan: Plan): Faulty => {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (faulty: Faulty): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(faulty.middleware)
+export const layer = (faulty: Faulty): Layer.Layer<Registry, never, Registry> =>
+  Registry.layerMiddleware(faulty.middleware)
 
 /**
  * Makes the registry of a layer fail.

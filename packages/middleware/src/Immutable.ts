@@ -97,7 +97,8 @@ export const middleware = (
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
+export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> =>
+  Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that its tags are immutable.

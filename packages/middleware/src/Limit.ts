@@ -103,7 +103,8 @@ export const middleware = (options: Options): Effect.Effect<Middleware.Middlewar
  * @category layers
  * @throws RangeError if a limit is not a valid number
  */
-export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
+export const layer = (options: Options): Layer.Layer<Registry, never, Registry> =>
+  Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that its operations are limited.

@@ -67,7 +67,8 @@ export const middleware = (options?: Options): Middleware.Middleware => {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
+export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> =>
+  Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that its operations are logged.

@@ -113,7 +113,8 @@ const retryAfter = (error: RegistryError.RegistryError): number =>
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
+export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> =>
+  Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that operations are retried and transfers resume.

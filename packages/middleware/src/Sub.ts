@@ -99,7 +99,8 @@ const nameTooLong = (operation: Operation.Operation): RegistryError.NameInvalid 
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layerMiddleware(middleware(options))
+export const layer = (options: Options): Layer.Layer<Registry, never, Registry> =>
+  Registry.layerMiddleware(middleware(options))
 
 /**
  * Wraps the registry of a layer so that only the part below a prefix is visible.

@@ -157,7 +157,7 @@ export const equals = (one: Platform, other: Platform): boolean => {
 
 /**
  * Returns the best entry of an index for a platform: the first entry for the platform itself, or else for the first of its
- * {@link fallbacks}. Entries without a platform are never chosen.
+ * {@link fallbacks}. Returns `undefined` if there is none. Entries without a platform are never chosen.
  *
  * @since 0.1.0
  * @category combinators
@@ -172,12 +172,12 @@ export const equals = (one: Platform, other: Platform): boolean => {
 export const select = (
   entries: ReadonlyArray<Descriptor.Descriptor>,
   platform: Platform
-): Option.Option<Descriptor.Descriptor> => {
+): Descriptor.Descriptor | undefined => {
   for (const wanted of fallbacks(platform)) {
     const found = entries.find((entry) => entry.platform !== undefined && equals(wanted, entry.platform))
-    if (found !== undefined) return Option.some(found)
+    if (found !== undefined) return found
   }
-  return Option.none()
+  return undefined
 }
 
 /**
@@ -280,9 +280,9 @@ export const image = (
       const { manifests } = document
       if (manifests.every((entry) => entry.platform === undefined)) return Effect.succeed(manifest)
       const entry = select(manifests, platform)
-      return Option.isNone(entry) || depth === maxDepth
+      return entry === undefined || depth === maxDepth
         ? Effect.fail(missing(repository, manifest.descriptor.digest, manifests, [platform]))
-        : Effect.flatMap(registry.getManifest(repository, entry.value.digest), (below) => within(below, depth + 1))
+        : Effect.flatMap(registry.getManifest(repository, entry.digest), (below) => within(below, depth + 1))
     })
   const single = (manifest: Manifest.Manifest, document: Manifest.Image) =>
     Effect.filterOrElse(

@@ -1,6 +1,6 @@
 import { Descriptor } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Either, Option } from "effect"
+import { Either } from "effect"
 import * as fc from "fast-check"
 import { Platform } from "../src/index.js"
 
@@ -17,11 +17,12 @@ const written = (text: string): Platform.Platform => {
   return { os, architecture, ...(variant === undefined ? {} : { variant }) }
 }
 
-const selected = (wanted: string, ...entries: ReadonlyArray<string | undefined>) =>
-  Option.getOrUndefined(
-    Option.map(Platform.select(entries.map((each) => entry(each)), parse(wanted)), ({ platform }) =>
-      platform === undefined ? "none" : `${platform.os}/${platform.architecture}/${platform.variant ?? ""}`)
-  )
+const selected = (wanted: string, ...entries: ReadonlyArray<string | undefined>) => {
+  const found = Platform.select(entries.map((each) => entry(each)), parse(wanted))
+  if (found === undefined) return undefined
+  const { platform } = found
+  return platform === undefined ? "none" : `${platform.os}/${platform.architecture}/${platform.variant ?? ""}`
+}
 
 describe("Platform", () => {
   it("is parsed in every common spelling", () => {
@@ -90,7 +91,7 @@ describe("Platform", () => {
     })
     const entries = [build("10.0.17763.1"), build("10.0.20348.1")]
     const of = (version: string | undefined) =>
-      Option.getOrUndefined(Platform.select(entries, { ...parse("windows/amd64"), "os.version": version }))
+      Platform.select(entries, { ...parse("windows/amd64"), "os.version": version })
     expect(of("10.0.20348.999")).toBe(entries[1])
     expect(of(undefined)).toBe(entries[0])
     expect(of("10.0.1.1")).toBeUndefined()

@@ -17,7 +17,6 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as browsers from "./internal/browsers.js"
 import * as cors from "./internal/cors.js"
@@ -70,11 +69,11 @@ export interface Options {
   readonly maxBytesInFlightPerClient?: number | undefined
   /**
    * Returns another URL of a blob, such as a CDN or a presigned URL. The server redirects the client to that URL
-   * (status 307). If the result is `None`, the server sends the blob itself. The server calls this function only for
+   * (status 307). If the result is `undefined`, the server sends the blob itself. The server calls this function only for
    * blobs that the registry lets the caller see. Default: no redirects.
    */
   readonly redirect?:
-    | ((operation: Operation.GetBlob) => Effect.Effect<Option.Option<URL>, RegistryError>)
+    | ((operation: Operation.GetBlob) => Effect.Effect<URL | undefined, RegistryError>)
     | undefined
   /** Decides who may do what, such as `Guard.make` of `@effect-oci/guard`. Default: everyone may do everything. */
   readonly guard?: Guard | undefined

@@ -9,7 +9,6 @@ import type { Digest } from "@effect-oci/core/Digest"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Appended, BlobKey, UploadToken } from "./BlobStoreModel.js"
 import type * as StoreError from "./StoreError.js"
@@ -134,12 +133,13 @@ export interface Service {
     n: number
   ) => Effect.Effect<ReadonlyArray<OpenUpload>, StoreError.Failed>
   /**
-   * Returns a URL at which a client can fetch the bytes directly, valid for `ttl`. Only for stores that have such URLs.
+   * Returns a URL at which a client can fetch the bytes directly, valid for `ttl`, or `undefined` if there is none. Only
+   * for stores that have such URLs.
    */
   readonly redirectUrl?: (
     key: BlobKey,
     ttl: Duration.Duration
-  ) => Effect.Effect<Option.Option<URL>, StoreError.Failed>
+  ) => Effect.Effect<URL | undefined, StoreError.Failed>
 }
 
 /**

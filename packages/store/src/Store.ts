@@ -10,7 +10,6 @@ import type * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { BlobStore } from "./BlobStore.js"
@@ -140,7 +139,7 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, BlobStore
 
 /**
  * Creates a function that returns a URL at which a client can fetch a blob directly. The URL is valid for `ttl`.
- * Returns `None` if the repository does not have the blob or if the blob store has no such URLs. Use it for the
+ * Returns `undefined` if the repository does not have the blob or if the blob store has no such URLs. Use it for the
  * `redirect` option of a server, and set the option `readable` of the registry to at least `ttl`.
  *
  * @since 0.1.0
@@ -149,7 +148,7 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, BlobStore
 export const redirect = (
   ttl: Duration.DurationInput
 ): Effect.Effect<
-  (operation: Operation.GetBlob) => Effect.Effect<Option.Option<URL>, RegistryError.RegistryError>,
+  (operation: Operation.GetBlob) => Effect.Effect<URL | undefined, RegistryError.RegistryError>,
   never,
   BlobStore | MetadataStore
 > =>
@@ -159,7 +158,7 @@ export const redirect = (
       metadata.findBlob(operation.repository, operation.digest).pipe(
         Effect.flatMap((blob) =>
           blob === undefined || blobs.redirectUrl === undefined
-            ? Effect.succeed(Option.none<URL>())
+            ? Effect.succeed(undefined)
             : blobs.redirectUrl(blob.key, Duration.decode(ttl))
         ),
         Effect.mapError(failure.of(operation))

@@ -1,7 +1,7 @@
 import { Operation, Registry, RegistryError } from "@effect-oci/core"
 import { BlobStore, Memory, MetadataStore, Store, StoreError } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { absent, hello, helloDigest, list, other, pushBytes, repository, tagOf } from "./fixtures.js"
 import { registrySuite } from "./suites/registry.js"
 
@@ -15,7 +15,7 @@ describe("Store", () => {
     Effect.map(BlobStore.BlobStore, (store): BlobStore.Service => ({
       ...store,
       redirectUrl: (key, ttl) =>
-        Effect.succeedSome(new URL(`https://cdn.example.com/${key}?seconds=${Duration.toSeconds(ttl)}`))
+        Effect.succeed(new URL(`https://cdn.example.com/${key}?seconds=${Duration.toSeconds(ttl)}`))
     }))
   )
 
@@ -26,9 +26,9 @@ describe("Store", () => {
       const { findBlob } = yield* MetadataStore.MetadataStore
       const stored = yield* findBlob(repository, helloDigest)
       expect(yield* redirect(new Operation.GetBlob({ repository, digest: helloDigest })))
-        .toEqual(Option.some(new URL(`https://cdn.example.com/${stored?.key}?seconds=300`)))
+        .toEqual(new URL(`https://cdn.example.com/${stored?.key}?seconds=300`))
       for (const [name, digest] of [[repository, absent], [other, helloDigest]] as const) {
-        expect(yield* redirect(new Operation.GetBlob({ repository: name, digest }))).toEqual(Option.none())
+        expect(yield* redirect(new Operation.GetBlob({ repository: name, digest }))).toBeUndefined()
       }
     }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(addressed), Layer.provideMerge(memory())))))
 
@@ -36,7 +36,7 @@ describe("Store", () => {
     Effect.gen(function*() {
       yield* pushBytes(hello)
       const redirect = yield* Store.redirect("5 minutes")
-      expect(yield* redirect(new Operation.GetBlob({ repository, digest: helloDigest }))).toEqual(Option.none())
+      expect(yield* redirect(new Operation.GetBlob({ repository, digest: helloDigest }))).toBeUndefined()
     }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(memory())))))
 
   it.effect("fails with Unavailable, and keeps the cause, if a store fails", () => {

@@ -8,7 +8,6 @@ import type { Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-
 import { Platform } from "@effect-oci/resolver"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as describing from "./internal/describing.js"
 import { blobs as blobsOf, isIndex } from "./internal/links.js"
 import * as order from "./internal/order.js"
@@ -90,13 +89,13 @@ export interface Options {
    */
   readonly filter?: ((link: Manifest.Link, of: Descriptor.Descriptor) => boolean) | undefined
   /**
-   * Returns the content that a manifest of an unknown media type points at. `Option.none()` means that the manifest is read
-   * as usual: a manifest of an unknown type is copied alone, or fails if it has members that seem to list content, such as
-   * `layers`. Default: `Option.none()` for all manifests.
+   * Returns the content that a manifest of an unknown media type points at. `undefined` means that the manifest is read as
+   * usual: a manifest of an unknown type is copied alone, or fails if it has members that seem to list content, such as
+   * `layers`. Default: `undefined` for all manifests.
    */
   readonly children?:
     | ((manifest: Manifest.Manifest) => Effect.Effect<
-      Option.Option<ReadonlyArray<Manifest.Link>>,
+      ReadonlyArray<Manifest.Link> | undefined,
       RegistryError.RegistryError
     >)
     | undefined
@@ -151,22 +150,19 @@ const linksOf = (
   options: Options
 ): Effect.Effect<ReadonlyArray<Manifest.Link>, RegistryError.RegistryError> =>
   Effect.flatMap(
-    options.children === undefined ? Effect.succeedNone : options.children(manifest),
-    Option.match({
-      onSome: Effect.succeed,
-      onNone: () =>
-        Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes }).pipe(
-          Either.filterOrLeft((document) => document._tag !== "Unknown" || document.lists.length === 0, notUnderstood),
-          Either.mapBoth({
-            onLeft: (error) =>
-              RegistryError.withFields(error, {
-                repository: source.repository,
-                reference: manifest.descriptor.digest
-              }),
-            onRight: Manifest.references
-          })
-        )
-    })
+    options.children === undefined ? Effect.succeed(undefined) : options.children(manifest),
+    (links) =>
+      links !== undefined ? Effect.succeed(links) : Manifest.parse({
+        mediaType: manifest.descriptor.mediaType,
+        bytes: manifest.bytes
+      }).pipe(
+        Either.filterOrLeft((document) => document._tag !== "Unknown" || document.lists.length === 0, notUnderstood),
+        Either.mapBoth({
+          onLeft: (error) =>
+            RegistryError.withFields(error, { repository: source.repository, reference: manifest.descriptor.digest }),
+          onRight: Manifest.references
+        })
+      )
   )
 
 const notUnderstood = (document: Manifest.Document) =>
@@ -185,7 +181,7 @@ const chosen = (
 ): ReadonlyArray<Descriptor.Descriptor> => {
   if (platforms === undefined || entries.every(({ platform }) => platform === undefined)) return entries
   const digests = new Set(
-    platforms.flatMap((platform) => Option.toArray(Platform.select(entries, platform)).map(({ digest }) => digest))
+    platforms.flatMap((platform) => Platform.select(entries, platform)?.digest ?? [])
   )
   return entries.filter(({ annotations, digest, mediaType }) =>
     digests.has(digest) || isIndex(mediaType) ||

@@ -325,8 +325,8 @@ describe("options that choose content", () => {
         children: (manifest) =>
           Effect.succeed(
             manifest.descriptor.mediaType === "application/vnd.example.parts+json"
-              ? Option.some([{ kind: "blob", descriptor: part }])
-              : Option.none()
+              ? [{ kind: "blob", descriptor: part }]
+              : undefined
           )
       })
       expect((yield* target.registry.resolveBlob(copyOf, part.digest)).digest).toBe(part.digest)

@@ -158,7 +158,7 @@ describe("a graph", () => {
         `${app}@${digest}: the media type ${mediaType} is unknown, and the manifest may point at content in "blobs", ` +
           "\"layers\"; set `children` to return this content"
       )
-      const children = () => Effect.succeed(Option.some([]))
+      const children = () => Effect.succeed([])
       expect((yield* reading(source, { children })).nodes.size).toBe(1)
     }))
 

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import * as Option from "effect/Option"
 
 /**
  * A scheme, a host and a port, each in its normalised spelling. Equal origins are equal by `Equal.equals`. `toString`
@@ -52,7 +51,7 @@ export const authority = ({ host, port, scheme }: Origin): string =>
   port === defaultPorts[scheme] ? host : `${host}:${port}`
 
 /**
- * Returns the origin of a URL. Returns `None` if the text is not a URL, or if its scheme is neither https nor http. All
+ * Returns the origin of a URL. Returns `undefined` if the text is not a URL, or if its scheme is neither https nor http. All
  * other parts of the URL are ignored, including a user name and a password. IPv6 zones are refused, as in all URLs.
  *
  * @since 0.1.0
@@ -64,15 +63,15 @@ export const authority = ({ host, port, scheme }: Origin): string =>
  * const origin = Origin.parse("https://Registry.Example.com.:443/v2/") // https://registry.example.com
  * ```
  */
-export const parse = (url: string | URL): Option.Option<Origin> => {
+export const parse = (url: string | URL): Origin | undefined => {
   const parsed = typeof url === "string" ? URL.canParse(url) ? new URL(url) : undefined : url
-  return parsed === undefined ? Option.none() : fromUrl(parsed)
+  return parsed === undefined ? undefined : fromUrl(parsed)
 }
 
-const fromUrl = ({ hostname, port, protocol }: URL): Option.Option<Origin> => {
+const fromUrl = ({ hostname, port, protocol }: URL): Origin | undefined => {
   const scheme = protocol === "https:" ? "https" : protocol === "http:" ? "http" : undefined
   const host = hostname.endsWith(".") ? hostname.slice(0, -1) : hostname
   return scheme === undefined || host === ""
-    ? Option.none()
-    : Option.some(new Origin({ scheme, host, port: port === "" ? defaultPorts[scheme] : Number(port) }))
+    ? undefined
+    : new Origin({ scheme, host, port: port === "" ? defaultPorts[scheme] : Number(port) })
 }

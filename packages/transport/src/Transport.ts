@@ -13,7 +13,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import { globalValue } from "effect/GlobalValue"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Origin from "./Origin.js"
 
@@ -94,7 +93,7 @@ export const sameOrigin = (home: Origin.Origin): Transport => (client) => {
   return preprocess === Effect.succeed ? client : HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
     postprocess,
     (request) =>
-      Option.exists(Origin.parse(request.url), (origin) => Equal.equals(origin, home))
+      Equal.equals(Origin.parse(request.url), home)
         ? preprocess(request)
         : Effect.succeed(request)
   )

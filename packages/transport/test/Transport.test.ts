@@ -3,7 +3,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import * as Origin from "../src/Origin.js"
 import * as Transport from "../src/Transport.js"
 
@@ -35,7 +35,7 @@ describe("Transport", () => {
   it.effect("restricts the additions of the inner client to one origin", () =>
     Effect.gen(function*() {
       const below = HttpClient.mapRequest(echo, HttpClientRequest.setHeader("x-trail", "below"))
-      const client = Transport.sameOrigin(Option.getOrThrow(Origin.parse("https://registry.example")))(below)
+      const client = Transport.sameOrigin(Origin.parse("https://registry.example")!)(below)
       const urls = [
         "https://registry.example/",
         "https://REGISTRY.example.:443/",

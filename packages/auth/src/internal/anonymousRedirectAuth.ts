@@ -6,7 +6,6 @@ import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Challenge from "../Challenge.js"
 import * as Realm from "../Realm.js"
@@ -25,7 +24,7 @@ export const answerAnonymously = (
   response: HttpClientResponse
 ): Effect.Effect<HttpClientResponse, Failure> => {
   const { request } = response
-  const origin = Option.getOrUndefined(Origin.parse(request.url))
+  const origin = Origin.parse(request.url)
   const challenge = Challenge.preferred(Challenge.parse(response.headers["www-authenticate"] ?? ""))
   if (origin === undefined || challenge?.scheme !== "bearer" || !Transport.isReplayable(request.body)) {
     return Effect.succeed(response)

@@ -11,7 +11,6 @@ import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Option from "effect/Option"
 import * as Challenge from "../Challenge.js"
 import * as Credential from "../Credential.js"
 import type { TokenCache } from "../TokenCache.js"
@@ -280,7 +279,7 @@ export const make = (settings: Settings) => {
     request: HttpClientRequest.HttpClientRequest,
     send: Transport.Send
   ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> => {
-    const origin = Option.getOrUndefined(Origin.parse(request.url))
+    const origin = Origin.parse(request.url)
     if (request.headers["authorization"] !== undefined || origin === undefined) return send(request)
     const result: Outcome = home === undefined || Equal.equals(home, origin)
       ? authenticate(request, send, origin)
@@ -299,7 +298,7 @@ const scopeKey = ({ originText, requestScopes }: Attempt): string =>
   `${originText} ${AuthScope.format(AuthScope.canonical(requestScopes.required))}`
 
 const isFromOrigin = (origin: Origin.Origin, { request }: HttpClientResponse): boolean =>
-  Option.exists(Origin.parse(request.url), (other) => Equal.equals(other, origin))
+  Equal.equals(Origin.parse(request.url), origin)
 
 const challengesOf = ({ headers }: HttpClientResponse): ReadonlyArray<Challenge.Challenge> =>
   Challenge.parse(headers["www-authenticate"] ?? "")

@@ -1,6 +1,5 @@
 import { authority, parse } from "@effect-oci/transport/Origin"
 import type { Origin } from "@effect-oci/transport/Origin"
-import * as Option from "effect/Option"
 
 /** The names of Docker Hub. They are equivalent. */
 const dockerHub = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"])
@@ -14,7 +13,7 @@ const parts = /^(\[[^\]]*\]|[^:/@?#\\]*)(?::(\d{1,5}))?(\/.*)?$/
 export const normalise = (key: string): string | undefined => {
   const bare = key.replace(/^https?:\/\//i, "")
   const [, name = "", port, path = ""] = parts.exec(bare) ?? []
-  const host = Option.getOrUndefined(parse(`https://${name}`))?.host
+  const host = parse(`https://${name}`)?.host
   if (host === undefined) return undefined
   const hub = dockerHub.has(host) && (port === undefined || port === "443")
   const segments = path.split("/").filter((segment) => segment !== "")

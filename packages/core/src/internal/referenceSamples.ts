@@ -1,4 +1,3 @@
-import * as Option from "effect/Option"
 import type { RepositoryName } from "../RepositoryName.js"
 import type { Tag } from "../Tag.js"
 import { maxNameLength, nameProblem } from "./grammar.js"
@@ -88,19 +87,19 @@ export const tags = (set: Expression): ReadonlyArray<Tag | undefined> => {
 }
 
 /** Returns a member of a set, if it has one. */
-export const member = (set: Expression, tagSamples: ReadonlyArray<Tag | undefined>): Option.Option<{
+export const member = (set: Expression, tagSamples: ReadonlyArray<Tag | undefined>): {
   readonly registry: string
   readonly repository: RepositoryName
   readonly tag: Tag | undefined
-}> => {
+} | undefined => {
   const mentioned = mentionedIn(set)
   const registrySamples = hosts(mentioned)
   for (const repository of repositories(mentioned)) {
     for (const registry of registrySamples) {
       for (const tag of tagSamples) {
-        if (holds(set, registry, repository, tag)) return Option.some({ registry, repository, tag })
+        if (holds(set, registry, repository, tag)) return { registry, repository, tag }
       }
     }
   }
-  return Option.none()
+  return undefined
 }

@@ -9,7 +9,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Equal from "effect/Equal"
 import * as RcMap from "effect/RcMap"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -35,8 +35,7 @@ const withHeaders = (
   origin: Origin.Origin
 ): Transport.Transport =>
   Transport.make((request, send) => {
-    const to = Origin.parse(request.url)
-    return Option.isSome(to) && String(to.value) === String(origin)
+    return Equal.equals(Origin.parse(request.url), origin)
       ? send(
         HttpClientRequest.setHeaders(
           request,
@@ -88,9 +87,9 @@ export const make = <E>(config: Config, connectionClient: ConnectionClient<E>) =
         )
         const origin = Origin.parse(`${options.insecure ? "http" : "https"}://${endpoint.host}`)
         return transport(
-          endpoint.headers === undefined || Option.isNone(origin)
+          endpoint.headers === undefined || origin === undefined
             ? client
-            : withHeaders(endpoint.headers, origin.value)(client)
+            : withHeaders(endpoint.headers, origin)(client)
         )
       })
 

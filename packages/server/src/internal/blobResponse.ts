@@ -8,14 +8,13 @@ import * as Response from "@effect-oci/protocol/Response"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as report from "./report.js"
 import { respond } from "./respond.js"
 import type { Answered } from "./respond.js"
 
 /** Returns another URL of a blob, if it has one. */
-export type Redirect = (operation: Operation.GetBlob) => Answered<Option.Option<URL>>
+export type Redirect = (operation: Operation.GetBlob) => Answered<URL | undefined>
 
 /** Answers with a blob: with its content, or with a redirect to another URL. */
 export const make =
@@ -34,7 +33,7 @@ const redirected = (
   const { digest, repository } = operation
   const found = Effect.flatMap(handle(new Operation.ResolveBlob({ repository, digest })), () => redirect(operation))
   return Effect.flatMap(
-    respond(found, operation, Option.match({ onNone: () => here, onSome: (url) => moved(url, digest) })),
+    respond(found, operation, (url) => url === undefined ? here : moved(url, digest)),
     (response) => response === here ? content(handle, operation) : Effect.succeed(response)
   )
 }

@@ -4,7 +4,6 @@ import { Filter, ReadOnly } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import type { Option } from "effect"
 import { absent, blob, blobDigest, fill, image } from "../fixtures.js"
 import { check } from "../rows.js"
 import type { Row } from "../rows.js"
@@ -117,7 +116,7 @@ export const options = (composition: Composition) => {
 
   describe("redirect", () => {
     const redirecting = (
-      redirect: (operation: Operation.GetBlob) => Effect.Effect<Option.Option<URL>, RegistryError.RegistryError>,
+      redirect: (operation: Operation.GetBlob) => Effect.Effect<URL | undefined, RegistryError.RegistryError>,
       wrap: (registry: Layer.Layer<Registry>) => Layer.Layer<Registry> = ReadOnly.wrap()
     ) =>
       Effect.gen(function*() {
@@ -131,7 +130,7 @@ export const options = (composition: Composition) => {
         const operations: Array<unknown> = []
         const { ask, lines } = yield* redirecting((operation) => {
           operations.push(operation)
-          return Effect.succeedSome(cdn)
+          return Effect.succeed(cdn)
         })
         const expected = {
           status: 307,
@@ -158,7 +157,7 @@ export const options = (composition: Composition) => {
     it.scoped("sends the blob itself if there is no other URL, and fails if `redirect` fails", () =>
       Effect.gen(function*() {
         const { ask } = yield* redirecting(({ range }) =>
-          range === undefined ? Effect.succeedNone : Effect.fail(new RegistryError.Unavailable({}))
+          range === undefined ? Effect.succeed(undefined) : Effect.fail(new RegistryError.Unavailable({}))
         )
         check(yield* ask({ path: blobPath }), { status: 200, body: blob })
         check(yield* ask({ path: blobPath, headers: { range: "bytes=5-9" } }), { status: 503, code: "UNAVAILABLE" })
@@ -170,7 +169,7 @@ export const options = (composition: Composition) => {
         const hidden = Filter.wrap({ select: ReferenceSet.prefix("public/") })
         const { ask } = yield* redirecting(() => {
           calls += 1
-          return Effect.succeedSome(cdn)
+          return Effect.succeed(cdn)
         }, hidden)
         expect((yield* ask({ path: blobPath })).status).toBe(404)
         expect((yield* ask({ path: `/v2/public/app/blobs/${absent}` })).status).toBe(404)

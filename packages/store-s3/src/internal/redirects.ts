@@ -4,7 +4,6 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { Client } from "./client.js"
 import * as names from "./names.js"
 
@@ -12,7 +11,7 @@ import * as names from "./names.js"
 const maxTtl = Duration.days(7)
 
 /**
- * Creates the function that returns URLs of blobs. Returns `None` if the credentials expire before the URL would: it would
+ * Creates the function that returns URLs of blobs. Returns `undefined` if the credentials expire before the URL would: it would
  * end with them.
  */
 export const make = (client: Client, bucketUrl: URL): NonNullable<Service["redirectUrl"]> => (key: BlobKey, ttl) =>
@@ -22,9 +21,7 @@ export const make = (client: Client, bucketUrl: URL): NonNullable<Service["redir
     const expires = credentials.expiration
     const end = (yield* Clock.currentTimeMillis) + seconds * 1000
     if (!names.isKey(key) || seconds < 1 || (expires !== undefined && DateTime.toEpochMillis(expires) < end)) {
-      return Option.none()
+      return undefined
     }
-    return Option.some(
-      yield* Effect.promise(() => client.signer.presign(names.blob(key), bucketUrl, seconds, credentials))
-    )
+    return yield* Effect.promise(() => client.signer.presign(names.blob(key), bucketUrl, seconds, credentials))
   }).pipe(Effect.mapError((cause) => new StoreError.Failed({ cause })))
