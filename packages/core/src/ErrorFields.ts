@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import type { OperationTag } from "./OperationTag.js"
 import type { RepositoryName } from "./RepositoryName.js"
 
@@ -44,4 +45,16 @@ export interface ErrorFields {
   /** How long the registry asks the client to wait, in milliseconds. */
   readonly retryAfter?: number | undefined
   readonly cause?: unknown
+}
+
+/**
+ * A class of registry errors, with the tag and the additional fields of the error.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ErrorClass<Tag extends string, Extra> {
+  /** The default reason in the message of this class. */
+  readonly fallback: string
+  new(fields: ErrorFields & Extra): Cause.YieldableError & { readonly _tag: Tag } & Readonly<ErrorFields & Extra>
 }

@@ -16,7 +16,7 @@ import * as model from "./RegistryErrorModel.js"
 import type { RegistryError } from "./RegistryErrorModel.js"
 import type { SyntaxInvalid } from "./SyntaxInvalid.js"
 
-export type { Diagnostic, ErrorFields } from "./ErrorFields.js"
+export type { Diagnostic, ErrorClass, ErrorFields } from "./ErrorFields.js"
 export * from "./RegistryErrorModel.js"
 
 type ErrorTag = RegistryError["_tag"]

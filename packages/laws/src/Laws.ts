@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import type { Handler } from "@effect-oci/core/Handler"
+import type { Middleware } from "@effect-oci/core/Middleware"
 import type { OperationTag } from "@effect-oci/core/Operation"
 import { Registry } from "@effect-oci/core/Registry"
 import * as Memory from "@effect-oci/store/Memory"
@@ -246,7 +247,8 @@ export const open = (layer: Layer.Layer<Registry>): Effect.Effect<Registry["Type
  * @since 0.1.0
  * @category running
  */
-export const stack = (wrappers: ReadonlyArray<Wrapper>): ReturnType<typeof judging.stack> => judging.stack(wrappers)
+export const stack = (wrappers: ReadonlyArray<Wrapper>): Effect.Effect<Middleware, never, Scope.Scope> =>
+  judging.stack(wrappers)
 
 /**
  * Wraps a registry in several wrappers. The last wrapper is the outermost.

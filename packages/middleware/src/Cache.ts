@@ -22,6 +22,7 @@ import { CachedTags } from "./internal/cache/tags.js"
 import { Upstream } from "./internal/cache/upstream.js"
 import { writes } from "./internal/cache/writes.js"
 import * as members from "./internal/members.js"
+import type { ErrorOf, RegistrySource, RequirementsOf } from "./RegistrySource.js"
 
 /**
  * Options for {@link middleware}: where the cache stores content, and how long answers are valid.
@@ -29,7 +30,7 @@ import * as members from "./internal/members.js"
  * @since 0.1.0
  * @category models
  */
-export interface Options<Store extends members.Source = members.Source> {
+export interface Options<Store extends RegistrySource = RegistrySource> {
   /**
    * The registry that stores the pulled content, or a layer of it. Only the cache may write to it. Prefer a registry
    * that accepts manifests before the blobs that they name, and deletes blobs that manifests refer to
@@ -171,7 +172,7 @@ const millis = (duration: Duration.DurationInput | undefined, byDefault: Duratio
   Duration.toMillis(duration ?? byDefault)
 
 /** Creates the cache over the registry in the context. The store is built. */
-const inner = <Store extends members.Source>(options: Options<Store>) =>
+const inner = <Store extends RegistrySource>(options: Options<Store>) =>
   Layer.scoped(
     Registry,
     Effect.flatMap(Effect.all([Registry, members.Members]), ([{ handle }, [store]]) =>
@@ -186,12 +187,12 @@ const inner = <Store extends members.Source>(options: Options<Store>) =>
  * @since 0.1.0
  * @category layers
  */
-export const layer = <const Store extends members.Source>(
+export const layer = <const Store extends RegistrySource>(
   options: Options<Store>
 ): Layer.Layer<
   Registry,
-  members.ErrorOf<{ readonly registry: Store }>,
-  Registry | members.RequirementsOf<{ readonly registry: Store }>
+  ErrorOf<Store>,
+  Registry | RequirementsOf<Store>
 > => Layer.provide(inner(options), members.layer([options.store])) as never
 
 /**
@@ -216,11 +217,11 @@ export const layer = <const Store extends members.Source>(
  *   )
  * ```
  */
-export const wrap = <const Store extends members.Source>(options: Options<Store>) =>
+export const wrap = <const Store extends RegistrySource>(options: Options<Store>) =>
 <E, R>(
   registry: Layer.Layer<Registry, E, R>
 ): Layer.Layer<
   Registry,
-  E | members.ErrorOf<{ readonly registry: Store }>,
-  R | members.RequirementsOf<{ readonly registry: Store }>
+  E | ErrorOf<Store>,
+  R | RequirementsOf<Store>
 > => Layer.provide(inner(options), [registry, members.layer([options.store])]) as never

@@ -17,6 +17,7 @@ import * as members from "./internal/members.js"
 import { defaultSortBuffer, mergeSorted } from "./internal/mergeSorted.js"
 import { rejectAll } from "./internal/rejectAll.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
+import type { ErrorOf, RegistrySource, RequirementsOf } from "./RegistrySource.js"
 
 /**
  * A registry that receives the operations on its repositories.
@@ -24,7 +25,7 @@ import { uploadInstead } from "./internal/uploadInstead.js"
  * @since 0.1.0
  * @category models
  */
-export interface Member<Source extends members.Source = members.Source> {
+export interface Member<Source extends RegistrySource = RegistrySource> {
   /** The name of the member in errors. */
   readonly name: string
   /**
@@ -142,7 +143,7 @@ const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
  */
 export const layer = <const Routes extends ReadonlyArray<Member>>(
   routes: Routes
-): Layer.Layer<Registry, members.ErrorOf<Routes[number]>, members.RequirementsOf<Routes[number]>> =>
+): Layer.Layer<Registry, ErrorOf<Routes[number]["registry"]>, RequirementsOf<Routes[number]["registry"]>> =>
   wrap(routes)(Registry.layerHandler(rejectAll("no member of the route has this repository (option select)")))
 
 /**
@@ -166,14 +167,14 @@ export const wrap = <const Routes extends ReadonlyArray<Member>>(routes: Routes)
   registry: Layer.Layer<Registry, E, R>
 ): Layer.Layer<
   Registry,
-  E | members.ErrorOf<Routes[number]>,
-  R | members.RequirementsOf<Routes[number]>
+  E | ErrorOf<Routes[number]["registry"]>,
+  R | RequirementsOf<Routes[number]["registry"]>
 > =>
   Layer.effect(
     Registry,
     Effect.zipWith(Registry, members.built(routes), ({ handle }, all) => Registry.fromHandler(middleware(all)(handle)))
   ).pipe(Layer.provide([registry, members.layer(routes.map((route) => route.registry))])) as Layer.Layer<
     Registry,
-    E | members.ErrorOf<Routes[number]>,
-    R | members.RequirementsOf<Routes[number]>
+    E | ErrorOf<Routes[number]["registry"]>,
+    R | RequirementsOf<Routes[number]["registry"]>
   >

@@ -21,6 +21,7 @@ import { lister } from "./internal/union/lister.js"
 import * as model from "./internal/union/model.js"
 import { reader } from "./internal/union/reader.js"
 import { writer } from "./internal/union/writer.js"
+import type { ErrorOf, RegistrySource, RequirementsOf } from "./RegistrySource.js"
 
 /**
  * What the union may use a member for.
@@ -44,7 +45,7 @@ export type Capability = "pull" | "resolve" | "push" | "referrers" | "delete"
  * @since 0.1.0
  * @category models
  */
-export interface Member<Source extends members.Source = members.Source> {
+export interface Member<Source extends RegistrySource = RegistrySource> {
   /** The name of the member in errors. */
   readonly name: string
   /** The registry, or a layer of it. */
@@ -230,11 +231,11 @@ const oneAtATime = ({ DeleteManifest, DeleteTag, PushManifest }: TagMoves): TagM
 export const layer = <const Members extends ReadonlyArray<Member>>(
   registries: Members,
   options?: Options
-): Layer.Layer<Registry, members.ErrorOf<Members[number]>, members.RequirementsOf<Members[number]>> =>
+): Layer.Layer<Registry, ErrorOf<Members[number]["registry"]>, RequirementsOf<Members[number]["registry"]>> =>
   Layer.effect(Registry, Effect.map(members.built(registries), (all) => Registry.fromHandler(union(all, options))))
     .pipe(
       Layer.provide(members.layer(registries.map(({ registry }) => registry)))
-    ) as Layer.Layer<Registry, members.ErrorOf<Members[number]>, members.RequirementsOf<Members[number]>>
+    ) as Layer.Layer<Registry, ErrorOf<Members[number]["registry"]>, RequirementsOf<Members[number]["registry"]>>
 
 /**
  * Wraps the registry of a layer in a union of members, with that registry as the last member.
@@ -256,8 +257,8 @@ export const wrap = <const Members extends ReadonlyArray<Member>>(registries: Me
   registry: Layer.Layer<Registry, E, R>
 ): Layer.Layer<
   Registry,
-  E | members.ErrorOf<Members[number]>,
-  R | members.RequirementsOf<Members[number]>
+  E | ErrorOf<Members[number]["registry"]>,
+  R | RequirementsOf<Members[number]["registry"]>
 > =>
   Layer.effect(
     Registry,
@@ -268,6 +269,6 @@ export const wrap = <const Members extends ReadonlyArray<Member>>(registries: Me
     )
   ).pipe(Layer.provide([registry, members.layer(registries.map((member) => member.registry))])) as Layer.Layer<
     Registry,
-    E | members.ErrorOf<Members[number]>,
-    R | members.RequirementsOf<Members[number]>
+    E | ErrorOf<Members[number]["registry"]>,
+    R | RequirementsOf<Members[number]["registry"]>
   >

@@ -18,9 +18,10 @@ import * as eventQueue from "./internal/eventQueue.js"
 import { isIndex as isIndexType } from "./internal/links.js"
 import * as manifests from "./internal/manifests.js"
 import { retryOutages } from "./internal/outages.js"
-import * as rewriting from "./internal/rewrite.js"
+import { rewrite } from "./internal/rewrite.js"
 import { marked, needed, sameRegistry, TargetState } from "./internal/targetState.js"
 import * as Progress from "./Progress.js"
+import type { Transform } from "./Transform.js"
 
 /**
  * One end of a copy: a repository of a registry. `host` is the name of the registry, as `host[:port]`. If both ends have
@@ -75,7 +76,7 @@ export interface Options extends Graph.Options {
    * manifest change too. Their digests change, so signatures are no longer valid. A changed manifest may point only at
    * content of the source.
    */
-  readonly transform?: rewriting.Transform | undefined
+  readonly transform?: Transform | undefined
   /** How many blobs, or how many manifests, are copied at the same time. Default: 4. */
   readonly concurrency?: number | undefined
   /**
@@ -167,7 +168,7 @@ const plan = (source: Source, target: Target, options: Options): Answer<Plan> =>
     const rewrites = [filter, platforms, transform].some((option) => option !== undefined)
     const graph = rewrites
       ? yield* Graph.read(source, root, options, () => Effect.succeed(false)).pipe(
-        Effect.flatMap((read) => rewriting.rewrite(read, { filter, transform })),
+        Effect.flatMap((read) => rewrite(read, { filter, transform })),
         Effect.flatMap((rewritten) => marked(rewritten, state.exists(rewritten.root), concurrency))
       )
       : yield* Graph.read(source, root, options, state.exists(root.descriptor.digest))

@@ -16,6 +16,8 @@ import type { LayoutInvalid } from "./internal/node/layoutInvalid.js"
 import type { Options } from "./NodeLayoutTar.js"
 import type * as NodeOciLayout from "./NodeOciLayout.js"
 
+export type { LayoutInvalid, Limits, Options }
+
 /**
  * Unpacks an archive into a temporary folder, and returns the folder's path: a layout for `NodeOciLayout.layer` and
  * `NodeLayoutImages.find`, in which the images have the names that the archive gives them. The folder is removed with the

@@ -21,6 +21,8 @@ import { archiveInvalid, entries } from "./internal/node/tarEntries.js"
 import type { Entry } from "./internal/node/tarEntries.js"
 import type * as NodeOciLayout from "./NodeOciLayout.js"
 
+export type { LayoutInvalid, Limits }
+
 /**
  * Options for reading an archive.
  *

@@ -1,7 +1,7 @@
 import { Digest, Handler, MediaType, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Manifest } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import * as fc from "fast-check"
 import { Graph } from "../src/index.js"
 import { app, pushDocument, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
@@ -139,9 +139,7 @@ describe("a graph", () => {
       const other = yield* pushDocument(source.registry, "application/vnd.example.circle+json", { other: 2 })
       const root = yield* pushDocument(source.registry, "application/vnd.example.circle+json", { other: 1 }, [v1])
       const children = ({ descriptor }: Manifest.Manifest) =>
-        Effect.succeed(
-          Option.some([{ kind: "manifest" as const, descriptor: descriptor.digest === root.digest ? other : root }])
-        )
+        Effect.succeed([{ kind: "manifest" as const, descriptor: descriptor.digest === root.digest ? other : root }])
       const graph = yield* reading(source, { children, withoutReferrers: true })
       expect(graph.nodes.size).toBe(2)
       expect(Graph.steps(graph).flat().length).toBe(2)

@@ -1,6 +1,6 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
-import type { ErrorFields } from "../ErrorFields.js"
+import type { ErrorClass, ErrorFields } from "../ErrorFields.js"
 import { printable } from "../Printable.js"
 
 /**
@@ -42,11 +42,4 @@ const describe = (fields: ErrorFields, fallback: string): string => {
   const request = [fields.operation, target(fields)].filter((part) => part !== undefined && part !== "").join(" ")
   const reason = fields.reason === undefined || fields.reason === "" ? fallback : printable(fields.reason)
   return request === "" ? reason : `${request}: ${reason}`
-}
-
-/** A class of registry errors. */
-export interface ErrorClass<Tag extends string, Extra> {
-  /** The default reason in the message of this class. */
-  readonly fallback: string
-  new(fields: ErrorFields & Extra): Cause.YieldableError & { readonly _tag: Tag } & Readonly<ErrorFields & Extra>
 }

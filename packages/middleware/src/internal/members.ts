@@ -2,24 +2,12 @@ import { Registry } from "@effect-oci/core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-
-/** A registry among several: a service, or a layer that builds one. */
-export type Source = Registry.Service | Layer.Layer<Registry, unknown, unknown>
+import type { RegistrySource } from "../RegistrySource.js"
 
 /** An object with a registry among several. */
-export interface Member {
-  readonly registry: Source
+interface Member {
+  readonly registry: RegistrySource
 }
-
-/** The errors of the layers of members. */
-export type ErrorOf<M extends Member> = M["registry"] extends infer S
-  ? S extends Layer.Layer<infer _A, infer E, infer _R> ? E : never
-  : never
-
-/** The requirements of the layers of members. */
-export type RequirementsOf<M extends Member> = M["registry"] extends infer S
-  ? S extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
-  : never
 
 /** The registries of several sources, in the order of the sources. */
 export interface Built extends ReadonlyArray<Registry.Service> {}
@@ -32,7 +20,7 @@ export const built = <M extends Member>(
 ): Effect.Effect<ReadonlyArray<M & { readonly registry: Registry.Service }>, never, Members> =>
   Effect.map(Members, (registries) => all.map((member, index) => ({ ...member, registry: registries[index]! })))
 
-const one = (source: Source): Layer.Layer<Members, unknown, unknown> =>
+const one = (source: RegistrySource): Layer.Layer<Members, unknown, unknown> =>
   "handle" in source
     ? Layer.succeed(Members, [source])
     : Layer.map(source, (context) => Context.make(Members, [Context.get(context, Registry)]))
@@ -41,7 +29,7 @@ const one = (source: Source): Layer.Layer<Members, unknown, unknown> =>
  * Builds the registries of all sources. A layer that is also used elsewhere is built once. A layer that is provided to
  * one source (such as credentials) is not visible to the others.
  */
-export const layer = (sources: ReadonlyArray<Source>): Layer.Layer<Members, unknown, unknown> =>
+export const layer = (sources: ReadonlyArray<RegistrySource>): Layer.Layer<Members, unknown, unknown> =>
   sources.map(one).reduce(
     (all, member) =>
       Layer.zipWith(

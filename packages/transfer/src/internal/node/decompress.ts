@@ -3,7 +3,12 @@ import { pipeline } from "node:stream/promises"
 import * as zlib from "node:zlib"
 import { frameGuard } from "../../ZstdFrames.js"
 
-/** Limits of how much a compressed archive may expand. */
+/**
+ * Limits of how much a compressed archive may expand.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface Limits {
   /** The maximum size of a decompressed archive, in bytes. Default: 256 GiB. */
   readonly maxBytes?: number | undefined
