@@ -20,9 +20,9 @@ import type { Caller, Middleware } from "@effect-oci/core"
 import { Guard } from "@effect-oci/guard"
 import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import { Filter, Immutable, Logging, Metrics, Retry } from "@effect-oci/middleware"
+import { Prometheus } from "@effect-oci/server"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Config, Effect, Layer, Option } from "effect"
-import * as Prometheus from "./prometheus.js"
 
 /** The rules of the gateway. */
 export interface Rules {

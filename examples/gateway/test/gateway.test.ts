@@ -155,8 +155,8 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
       const line = logged.find((line) => line.includes("repository=alice/hidden")) ?? ""
       expect(line).toMatch(/message=GetManifest .*caller=bob/)
       expect(line).toContain("error=OciNameUnknown")
-      expect(metrics).toMatch(/^oci_operation_count\{.*oci_operation="GetManifest".*\} \d+$/m)
-      expect(metrics).toMatch(/^oci_operation_duration_bucket\{.*le="\+Inf"\} \d+$/m)
+      expect(metrics).toMatch(/^oci_operation_count_total\{.*oci_operation="GetManifest".*\} \d+$/m)
+      expect(metrics).toMatch(/^oci_operation_duration_seconds_bucket\{.*le="\+Inf"\} \d+$/m)
       expect(`${metrics}${logged.join("\n")}`).not.toContain("-secret")
     }))
 })

@@ -14,6 +14,7 @@ import * as TokenService from "@effect-oci/guard/TokenService"
 import * as TokenVerifier from "@effect-oci/guard/TokenVerifier"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
+import * as Prometheus from "@effect-oci/server/Prometheus"
 import type { MetadataStore } from "@effect-oci/store/MetadataStore"
 import * as Retention from "@effect-oci/store/Retention"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -30,7 +31,6 @@ import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Health from "./Health.js"
 import type { Secrets } from "./NodeSecrets.js"
-import * as Prometheus from "./Prometheus.js"
 import * as Settings from "./Settings.js"
 
 /**
@@ -152,7 +152,7 @@ const probes = ({ alive = {}, ready = {}, settings }: Options, isDraining: () =>
     const draining: Health.Report = { server: { problem: "it stops; send new requests to another node" } }
     const metrics = (request: Wire.Request) =>
       settings.metrics.public || isLocal(request)
-        ? Effect.map(Prometheus.text, (text) => Health.respond(200, "text/plain; version=0.0.4; charset=utf-8", text))
+        ? Prometheus.answer(request)
         : Effect.succeed(
           Health.respond(403, "text/plain", "the metrics are for programs on this machine: see metrics.public\n")
         )

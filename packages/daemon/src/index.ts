@@ -2,5 +2,4 @@
  * @since 0.1.0
  */
 export * as Health from "./Health.js"
-export * as Prometheus from "./Prometheus.js"
 export * as Settings from "./Settings.js"

@@ -3,5 +3,6 @@
  *
  * @since 0.1.0
  */
+export * as Prometheus from "./Prometheus.js"
 export * as Quirks from "./Quirks.js"
 export * as RegistryServer from "./RegistryServer.js"
