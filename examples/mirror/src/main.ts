@@ -23,10 +23,10 @@ const upstream = (text: string, index: number) =>
       if (!/^https?:[/][/]/.test(url) || !URL.canParse(url)) throw new Error("it is not an https:// or http:// URL")
       const { hash, host, password, pathname: path, protocol, search, username } = new URL(url)
       if (username + password + search + hash !== "") throw new Error("its URL has a user, a query or a fragment")
-      const registry = Effect.mapBoth(Client.make({ host, path, insecure: protocol === "http:" }), {
-        onFailure: ({ message }) => invalid(index, message),
-        onSuccess: Registry.fromHandler
-      })
+      const registry = Effect.mapError(
+        Client.make({ host, path, insecure: protocol === "http:" }),
+        ({ message }) => invalid(index, message)
+      )
       return { name: host, select, registry: Layer.effect(Registry, registry) }
     },
     catch: (error) => invalid(index, (error as Error).message)

@@ -110,6 +110,26 @@ export const layerStatic = (
   })
 
 /**
+ * Creates a layer of credentials that come from the configuration. The keys are those of {@link layerStatic}.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Credential, Credentials } from "@effect-oci/auth"
+ * import { Config } from "effect"
+ *
+ * const credentials = Credentials.layerConfig({
+ *   "ghcr.io": Config.map(Config.redacted("GITHUB_TOKEN"), (token) => Credential.basic("token", token)),
+ *   "registry.example.com": Config.map(Config.redacted("REGISTRY_TOKEN"), Credential.registryToken)
+ * })
+ * ```
+ */
+export const layerConfig = (
+  entries: { readonly [key: string]: Config.Config<Credential.Credential | Credential.Entry> }
+): Layer.Layer<Credentials, ConfigError.ConfigError> => Layer.unwrapEffect(Effect.map(Config.all(entries), layerStatic))
+
+/**
  * Options for {@link layerEnv}: the host, and the names of the variables that contain its credentials.
  *
  * @since 0.1.0

@@ -95,15 +95,14 @@ const apiPathOf = ({ apiPath, path = "" }: Options): string =>
   (apiPath ?? `${path}/v2`).split("/").filter((part) => part !== "").map((part) => `/${part}`).join("")
 
 /**
- * Creates the handler of a registry over the HTTP client, without any transports. Fails with a `SyntaxInvalid` if the
- * host is not valid.
+ * Creates a registry over the HTTP client, without any transports. Fails with a `SyntaxInvalid` if the host is not valid.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const makeBare = (
   options: Options
-): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient> =>
+): Effect.Effect<Registry.Service, SyntaxInvalid, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const { origin, registry } = yield* originOf(options)
     const home = yield* Effect.orDie(Effect.fromNullable(Origin.parse(origin)))
@@ -143,19 +142,39 @@ export const makeBare = (
         maxSorted: options.maxSorted ?? 100_000
       }, cachedLists)
     }
-    return UploadIds.middleware(ids)(Handler.fromTable({ ...rows, ...cachedLists.dropping(rows) }))
+    return Registry.fromHandler(
+      UploadIds.middleware(ids)(Handler.fromTable({ ...rows, ...cachedLists.dropping(rows) }))
+    )
   })
 
 /**
- * Creates the handler of a registry over the HTTP client, within the transports of {@link transport}. Fails with a
- * `SyntaxInvalid` if the host is not valid.
+ * Creates a registry over the HTTP client, within the transports of {@link transport}. Fails with a `SyntaxInvalid` if the
+ * host is not valid.
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Client } from "@effect-oci/client"
+ * import { RepositoryName, Tag } from "@effect-oci/core"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const one = yield* Client.make({ host: "one.example.com" })
+ *   const other = yield* Client.make({ host: "other.example.com" })
+ *   const { bytes, descriptor } = yield* one.getManifest(RepositoryName.make("team/app"), Tag.make("v1"))
+ *   yield* other.pushManifest(RepositoryName.make("team/app"), {
+ *     mediaType: descriptor.mediaType,
+ *     bytes,
+ *     tags: [Tag.make("v1")]
+ *   })
+ * }).pipe(Effect.provide(FetchHttpClient.layer))
+ * ```
  */
 export const make = (
   options: Options & TransportOptions
-): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient> =>
+): Effect.Effect<Registry.Service, SyntaxInvalid, HttpClient.HttpClient> =>
   Effect.flatMap(transport(options), (wrap) => Effect.updateService(makeBare(options), HttpClient.HttpClient, wrap))
 
 /**
@@ -214,10 +233,6 @@ export const ping = (
     return { registry, challenges }
   })
 
-const layerOf = <E>(
-  handler: Effect.Effect<Handler.Handler, E, HttpClient.HttpClient>
-): Layer.Layer<Registry, E, HttpClient.HttpClient> => Layer.effect(Registry, Effect.map(handler, Registry.fromHandler))
-
 /**
  * Creates a layer of a registry over HTTP. Changes that the HTTP client makes to every request
  * (`HttpClient.mapRequest`), such as added headers, apply only to requests to the registry itself. A host that is not
@@ -241,7 +256,7 @@ const layerOf = <E>(
  * ```
  */
 export const layer = (options: Options & TransportOptions): Layer.Layer<Registry, never, HttpClient.HttpClient> =>
-  layerOf(Effect.orDie(make(options)))
+  Layer.effect(Registry, Effect.orDie(make(options)))
 
 /**
  * Creates a layer of a registry over HTTP without any transports. Use it if your HTTP client already handles redirects,
@@ -251,7 +266,7 @@ export const layer = (options: Options & TransportOptions): Layer.Layer<Registry
  * @category layers
  */
 export const layerBare = (options: Options): Layer.Layer<Registry, never, HttpClient.HttpClient> =>
-  layerOf(Effect.orDie(makeBare(options)))
+  Layer.effect(Registry, Effect.orDie(makeBare(options)))
 
 /**
  * Creates a layer of a registry over HTTP whose options come from the configuration.
@@ -269,7 +284,8 @@ export const layerBare = (options: Options): Layer.Layer<Registry, never, HttpCl
 export const layerConfig = (
   options: Config.Config.Wrap<Options & TransportOptions>
 ): Layer.Layer<Registry, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  layerOf(
+  Layer.effect(
+    Registry,
     Effect.flatMap(Config.unwrap(options), (options) =>
       Effect.mapError(make(options), (error) => ConfigError.InvalidData(["host"], error.message)))
   )

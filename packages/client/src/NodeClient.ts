@@ -5,12 +5,12 @@
  */
 import { Credentials } from "@effect-oci/auth/Credentials"
 import * as NodeCredentials from "@effect-oci/auth/NodeCredentials"
-import type * as Handler from "@effect-oci/core/Handler"
 import type { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
 import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -68,14 +68,35 @@ export const layer = (options: Options): Layer.Layer<Registry, ConfigError.Confi
   Layer.provide(Client.layer(options), platform(options))
 
 /**
- * Creates the handler of {@link layer}. Fails with a `SyntaxInvalid` if the host is not valid.
+ * Creates a layer as {@link layer} does. Its options come from the configuration.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import * as NodeClient from "@effect-oci/client/NodeClient"
+ * import { Config } from "effect"
+ *
+ * const registry = NodeClient.layerConfig({ host: Config.string("REGISTRY_HOST") })
+ * ```
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Options>
+): Layer.Layer<Registry, ConfigError.ConfigError> =>
+  Layer.unwrapEffect(
+    Effect.map(Config.unwrap(options), (options) =>
+      Layer.provide(Client.layerConfig(Config.succeed(options)), platform(options)))
+  )
+
+/**
+ * Creates the registry of {@link layer}. Fails with a `SyntaxInvalid` if the host is not valid.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   options: Options
-): Effect.Effect<Handler.Handler, ConfigError.ConfigError | SyntaxInvalid, Scope.Scope> =>
+): Effect.Effect<Registry.Service, ConfigError.ConfigError | SyntaxInvalid, Scope.Scope> =>
   Effect.flatMap(Layer.build(platform(options)), (context) => Effect.provide(Client.make(options), context))
 
 /**

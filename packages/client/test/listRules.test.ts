@@ -1,6 +1,7 @@
 /** Lists of registries that treat `n`, `last`, the order and `Link` in different ways. */
 import type { RegistryError } from "@effect-oci/core"
-import { Registry, Tag } from "@effect-oci/core"
+import { Tag } from "@effect-oci/core"
+import type { Registry } from "@effect-oci/core"
 import { repository } from "@effect-oci/testing/Samples"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -54,7 +55,7 @@ const connect = (tags: ReadonlyArray<string>, rules: Rules, options?: Partial<Cl
   )
   return Effect.map(
     Effect.provideService(Client.makeBare({ host: "registry.test", ...options }), HttpClient.HttpClient, http),
-    (handler) => ({ ...Registry.fromHandler(handler), requests: () => requests })
+    (registry) => ({ ...registry, requests: () => requests })
   )
 }
 

@@ -18,6 +18,8 @@ import type { BlobStore } from "@effect-oci/store/BlobStore"
 import type { MetadataStore } from "@effect-oci/store/MetadataStore"
 import * as Store from "@effect-oci/store/Store"
 import type * as StoreError from "@effect-oci/store/StoreError"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { join } from "node:path"
@@ -107,6 +109,24 @@ export const layerStores = (
  */
 export const layer = (options: Options): Layer.Layer<Registry | BlobStore | MetadataStore, OpenError> =>
   Layer.provideMerge(Store.layer(options), layerStores(options))
+
+/**
+ * Creates a layer of a registry in a directory as {@link layer} does. Its options come from the configuration.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Durable } from "@effect-oci/durable"
+ * import { Config } from "effect"
+ *
+ * const registry = Durable.layerConfig({ directory: Config.string("REGISTRY_DIRECTORY") })
+ * ```
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Options>
+): Layer.Layer<Registry | BlobStore | MetadataStore, OpenError | ConfigError> =>
+  Layer.unwrapEffect(Effect.map(Config.unwrap(options), layer))
 
 /**
  * Creates a layer of the two stores in a directory that reads only, also while another process has the directory open.

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import { Registry } from "@effect-oci/core/Registry"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -166,6 +168,24 @@ export const make = (
  */
 export const layer = (options: Options): Layer.Layer<Address, ListenError, Registry> =>
   Layer.scoped(Address, make(options))
+
+/**
+ * Creates a layer that serves the registry. Its options come from the configuration.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
+ * import { Config } from "effect"
+ *
+ * const server = NodeRegistryServer.layerConfig({ port: Config.port("PORT"), host: Config.string("HOST") })
+ * ```
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Options>
+): Layer.Layer<Address, ListenError | ConfigError, Registry> =>
+  Layer.scoped(Address, Effect.flatMap(Config.unwrap(options), make))
 
 /** Returns milliseconds for a timer of Node. Such a timer accepts at most 31 bits, which is 24 days. */
 const millis = (duration: Duration.DurationInput | undefined, fallback: Duration.DurationInput): number =>

@@ -25,6 +25,8 @@ import type { Service } from "@effect-oci/store/BlobStore"
 import * as StoreError from "@effect-oci/store/StoreError"
 import * as IdleTimer from "@effect-oci/transport/IdleTimer"
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -205,3 +207,25 @@ export const layer = (
   options: Options
 ): Layer.Layer<BlobStore, OptionInvalid, HttpClient.HttpClient | S3Credentials> =>
   Layer.effect(BlobStore, make(options))
+
+/**
+ * Creates a layer of the blob store in a bucket. Its options come from the configuration.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { S3BlobStore } from "@effect-oci/store-s3"
+ * import { Config } from "effect"
+ *
+ * const blobs = S3BlobStore.layerConfig({
+ *   endpoint: Config.string("S3_ENDPOINT"),
+ *   bucket: Config.string("S3_BUCKET"),
+ *   region: Config.string("AWS_REGION")
+ * })
+ * ```
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Options>
+): Layer.Layer<BlobStore, OptionInvalid | ConfigError, HttpClient.HttpClient | S3Credentials> =>
+  Layer.effect(BlobStore, Effect.flatMap(Config.unwrap(options), make))

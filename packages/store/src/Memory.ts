@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { Registry } from "@effect-oci/core/Registry"
+import { Registry } from "@effect-oci/core/Registry"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { BlobStore } from "./BlobStore.js"
 import * as memoryBlobStore from "./internal/memoryBlobStore.js"
 import * as memoryMetadataStore from "./internal/memoryMetadataStore.js"
@@ -73,6 +74,27 @@ const layerStores = (options: StoreOptions | undefined): Layer.Layer<BlobStore |
   }))
 
 /**
+ * Creates a new, empty registry in memory. Its collector runs until the scope closes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Body, Descriptor, RepositoryName } from "@effect-oci/core"
+ * import { Memory } from "@effect-oci/store"
+ * import { Effect } from "effect"
+ *
+ * const bytes = new TextEncoder().encode("hello")
+ * const program = Effect.gen(function*() {
+ *   const registry = yield* Memory.make()
+ *   return yield* registry.pushBlob(RepositoryName.make("team/app"), Descriptor.fromBytes(bytes), Body.bytes(bytes))
+ * }).pipe(Effect.scoped)
+ * ```
+ */
+export const make = (options?: Options): Effect.Effect<Registry.Service, never, Scope.Scope> =>
+  Effect.provide(Store.make(options), layerStores(options))
+
+/**
  * Creates a layer of a registry in memory. Each call creates a new, empty registry: two layers in one program share
  * nothing.
  *
@@ -90,5 +112,4 @@ const layerStores = (options: StoreOptions | undefined): Layer.Layer<BlobStore |
  * ).pipe(Effect.provide(Memory.layer()))
  * ```
  */
-export const layer = (options?: Options): Layer.Layer<Registry> =>
-  Layer.provide(Store.layer(options), layerStores(options))
+export const layer = (options?: Options): Layer.Layer<Registry> => Layer.scoped(Registry, make(options))

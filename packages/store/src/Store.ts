@@ -96,18 +96,18 @@ const settingsOf = (options: Options | undefined): Settings => ({
 const stores = Effect.all({ blobs: BlobStore, metadata: MetadataStore })
 
 /**
- * Creates the handler of a registry that uses the two stores. The collector (see `Collector`) runs at the start and then
+ * Creates a registry that uses the two stores. The collector (see `Collector`) runs at the start and then
  * again and again (see `collectEvery`), until the scope closes.
  *
- * The answer of a read is settled if that of the store is: it has the result at the time of the call. Call the handler
- * again to read again.
+ * The answer of a read is settled if that of the store is: it has the result at the time of the call. Call the registry's
+ * `handle` again to read again.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const handler = (
+export const make = (
   options?: Options
-): Effect.Effect<Handler.Handler, never, BlobStore | MetadataStore | Scope.Scope> =>
+): Effect.Effect<Registry.Service, never, BlobStore | MetadataStore | Scope.Scope> =>
   Effect.gen(function*() {
     const settings = settingsOf(options)
     const services = confirmed.make(yield* stores)
@@ -120,12 +120,12 @@ export const handler = (
       Effect.forkScoped(Effect.interruptible(Effect.repeat(effect, Schedule.spaced(interval))))
     yield* repeat(sweeping.keepAlive, longest)
     if (every !== "never") yield* repeat(sweeping.sweep, Duration.min(longest, every))
-    return Handler.fromTable({
+    return Registry.fromHandler(Handler.fromTable({
       ...reader.make(services, settings),
       ...writer.make(services, settings, new Uploads(services, settings, hashes, sweeping), sweeping),
       ...deleter.make(services, settings, sweeping),
       ...lister.make(services)
-    })
+    }))
   })
 
 /**
@@ -135,7 +135,7 @@ export const handler = (
  * @category layers
  */
 export const layer = (options?: Options): Layer.Layer<Registry, never, BlobStore | MetadataStore> =>
-  Layer.scoped(Registry, Effect.map(handler(options), Registry.fromHandler))
+  Layer.scoped(Registry, make(options))
 
 /**
  * Creates a function that returns a URL at which a client can fetch a blob directly. The URL is valid for `ttl`.

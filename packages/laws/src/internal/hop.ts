@@ -70,6 +70,7 @@ export const hop: Effect.Effect<Middleware> = Effect.map(
     Runtime.runSync(runtime)(
       Client.makeBare({ host: "registry.test" }).pipe(
         Effect.provideService(HttpClient.HttpClient, clientOf(next)),
+        Effect.map(({ handle }) => handle),
         Effect.orDie
       )
     )

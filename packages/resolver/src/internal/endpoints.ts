@@ -1,7 +1,7 @@
 import { Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
 import { Registry } from "@effect-oci/core"
-import type { Handler, SyntaxInvalid } from "@effect-oci/core"
+import type { SyntaxInvalid } from "@effect-oci/core"
 import { Sub } from "@effect-oci/middleware"
 import { Origin } from "@effect-oci/transport"
 import * as Transport from "@effect-oci/transport/Transport"
@@ -122,12 +122,12 @@ export const make = <E>(config: Config, connectionClient: ConnectionClient<E>) =
           const client = mirrors !== undefined && endpoint.namespace !== false
             ? withNamespace(mirrors)(connected)
             : connected
-          const handler: Handler.Handler = yield* Client.makeBare(optionsOf(endpoint)).pipe(
+          const registry = yield* Client.makeBare(optionsOf(endpoint)).pipe(
             Effect.provideService(HttpClient.HttpClient, client)
           )
-          return Registry.fromHandler(
-            endpoint.prefix === undefined ? handler : Sub.middleware({ prefix: endpoint.prefix })(handler)
-          )
+          return endpoint.prefix === undefined
+            ? registry
+            : Registry.fromHandler(Sub.middleware({ prefix: endpoint.prefix })(registry.handle))
         })
     }
   })
