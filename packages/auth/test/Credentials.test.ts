@@ -3,7 +3,7 @@ import * as Origin from "@effect-oci/transport/Origin"
 import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Fiber, Layer, Option, TestClock } from "effect"
+import { Config, ConfigProvider, Effect, Fiber, Layer, Option, TestClock } from "effect"
 import * as Credential from "../src/Credential.js"
 import * as CredentialHelper from "../src/CredentialHelper.js"
 import * as Credentials from "../src/Credentials.js"
@@ -61,6 +61,19 @@ describe("Credentials", () => {
       expect(yield* get(layer, origin("https://other.example.com"))).toEqual([])
       const wrong = yield* Effect.exit(get(Credentials.layerStatic({ "no host": alice })))
       expect(String(wrong)).toMatch(/is not a host/)
+    }))
+
+  it.effect("layerConfig reads the credentials of each host", () =>
+    Effect.gen(function*() {
+      const credentials = Credentials.layerConfig({
+        "registry.example.com": Config.map(Config.redacted("PASSWORD"), (secret) => Credential.basic("alice", secret))
+      })
+      const built = (variables: Record<string, string>) =>
+        credentials.pipe(
+          Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables)))))
+        )
+      expect(yield* get(Layer.orDie(built({ PASSWORD: "CANARY" })))).toEqual([alice])
+      expect(yield* Effect.flip(Effect.scoped(Layer.build(built({}))))).toMatchObject({ path: ["PASSWORD"] })
     }))
 
   it.effect("layerEnv returns credentials for one host", () =>

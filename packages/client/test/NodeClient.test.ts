@@ -4,7 +4,7 @@ import { proxy as startProxy } from "@effect-oci/testing/NodeProxyServer"
 import { serve } from "@effect-oci/testing/NodeScripted"
 import type { Answer } from "@effect-oci/testing/NodeScripted"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Stream } from "effect"
+import { Config, ConfigProvider, Effect, Layer, Stream } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import type { LookupFunction } from "node:net"
 import { tmpdir } from "node:os"
@@ -114,6 +114,17 @@ it.scoped("requests to the token server are also sent through the proxy", () =>
       "GET http://registry.example/token",
       "GET http://registry.example/v2/_catalog"
     ])
+  }))
+
+it.effect("layerConfig reads the host, and fails with a ConfigError if it is not valid", () =>
+  Effect.gen(function*() {
+    const build = (host: string) =>
+      Layer.build(NodeClient.layerConfig({ host: Config.string("HOST") })).pipe(
+        Effect.scoped,
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["HOST", host]])))
+      )
+    yield* build("registry.example.com")
+    expect(yield* Effect.flip(build("no host"))).toMatchObject({ _op: "InvalidData", path: ["host"] })
   }))
 
 it.scoped("fails with a ConfigError for an invalid proxy, and with SyntaxInvalid for an invalid host", () =>

@@ -1,7 +1,6 @@
 /** Lists of registries that treat `n`, `last`, the order and `Link` in different ways. */
-import type { RegistryError } from "@effect-oci/core"
 import { Tag } from "@effect-oci/core"
-import type { Registry } from "@effect-oci/core"
+import type { Registry, RegistryError } from "@effect-oci/core"
 import { repository } from "@effect-oci/testing/Samples"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"

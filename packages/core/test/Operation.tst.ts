@@ -137,6 +137,17 @@ describe("Operation.mapRepositories", () => {
   })
 })
 
+describe("Operation.mapBody and Operation.matchShape", () => {
+  test("take their operation first or last", () => {
+    const get = new Operation.GetBlob({ repository, digest })
+    const shapes = { value: () => 1, content: () => 2, list: () => 3 }
+    expect(Operation.mapBody(get, (body) => body)).type.toBe<Operation.GetBlob>()
+    expect(pipe(get, Operation.mapBody((body) => body))).type.toBe<Operation.GetBlob>()
+    expect(Operation.matchShape(get, shapes)).type.toBe<number>()
+    expect(pipe(operation, Operation.matchShape(shapes))).type.toBe<number>()
+  })
+})
+
 describe("Operation.withUploadId", () => {
   test("accepts only operations on upload sessions", () => {
     expect(Operation.withUploadId(new Operation.GetUpload({ repository, id: "1" }), "2")).type.toBe<

@@ -169,6 +169,14 @@ describe("the message of an error", () => {
   })
 
   it.each([
+    { reason: undefined, expected: "blob unknown to registry" },
+    { reason: "", expected: "blob unknown to registry" },
+    { reason: "it was here yesterday", expected: "it was here yesterday" }
+  ])("has the reason $expected if the registry sent $reason", ({ expected, reason }) => {
+    expect(RegistryError.reason(new RegistryError.BlobUnknown({ repository, reason }))).toBe(expected)
+  })
+
+  it.each([
     { name: "a terminal's screen being cleared", text: "\u001b[2J", shown: "\\u001b[2J" },
     { name: "a second line", text: "a\r\nb", shown: "a\\u000d\\u000ab" },
     { name: "an 8-bit control sequence", text: "\u009b31m", shown: "\\u009b31m" },

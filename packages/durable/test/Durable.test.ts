@@ -1,7 +1,7 @@
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Durable } from "@effect-oci/durable"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Option, Scope, Stream } from "effect"
+import { Config, ConfigProvider, Effect, Exit, Layer, Option, Scope, Stream } from "effect"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -41,6 +41,17 @@ describe("Durable", () => {
         expect(new TextDecoder().decode(bytes)).toBe("hello, world")
         expect(Array.from(yield* Stream.runCollect(registry.listRepositories()))).toEqual([repository])
       }).pipe(Effect.scoped, Effect.provide(Durable.layer({ directory: path })))
+    }))
+
+  it.scopedLive("layerConfig reads the directory from the configuration", () =>
+    Effect.gen(function*() {
+      const path = yield* directory
+      const pushed = yield* Effect.provide(pushImage, Durable.layer({ directory: path }))
+      const { size } = yield* Effect.flatMap(Registry, (registry) => registry.resolveManifest(repository, v1)).pipe(
+        Effect.provide(Durable.layerConfig({ directory: Config.string("DIRECTORY") })),
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["DIRECTORY", path]])))
+      )
+      expect(size).toBe(pushed.size)
     }))
 
   it.scopedLive("fails to open a directory that is open", () =>

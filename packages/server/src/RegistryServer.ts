@@ -99,14 +99,18 @@ export interface Options {
 }
 
 /**
- * The web pages that may use the registry from a browser: their origins (`https://ui.example.com`), or `"*"` for all.
- * Implements the [CORS protocol](https://fetch.spec.whatwg.org/#http-cors-protocol). The server uses no cookies: a page
- * sends its credentials itself, in `Authorization`.
+ * The web pages that may use the registry from a browser. Implements the [CORS
+ * protocol](https://fetch.spec.whatwg.org/#http-cors-protocol). The server uses no cookies: a page sends its credentials
+ * itself, in `Authorization`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Cors {
+  /**
+   * The origins of the pages, as a browser sends them: `https://ui.example.com`, without a slash at the end. `"*"` allows
+   * all pages, and turns off the checks of host names and of writes of other sites.
+   */
   readonly origins: ReadonlyArray<string> | "*"
   /** How long a browser may cache the permission. Default: 1 hour. */
   readonly maxAge?: Duration.DurationInput | undefined

@@ -1,7 +1,7 @@
 import { Body, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Config, ConfigProvider, Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import type { Duration } from "effect"
 import * as NodeRegistryServer from "../src/NodeRegistryServer.js"
 import { blob, blobDigest, fill, image, repository, text } from "./fixtures.js"
@@ -89,6 +89,21 @@ describe("NodeRegistryServer: listening", () => {
       yield* connection.write(get("/v2/"))
       yield* connection.until(/^HTTP\/1\.1 200 /)
       yield* connection.halfClose
+    }))
+
+  it.scoped("layerConfig reads its options from the configuration", () =>
+    Effect.gen(function*() {
+      const server = NodeRegistryServer.layerConfig({ port: Config.port("PORT"), host: Config.string("HOST") }).pipe(
+        Layer.provide(Memory.layer())
+      )
+      const build = (variables: Record<string, string>) =>
+        Effect.withConfigProvider(
+          Layer.build(server),
+          ConfigProvider.fromMap(new Map(Object.entries(variables)))
+        )
+      const { host } = Context.get(yield* build({ PORT: "0", HOST: "127.0.0.1" }), NodeRegistryServer.Address)
+      expect(host).toBe("127.0.0.1")
+      expect(yield* Effect.flip(build({ PORT: "0" }))).toMatchObject({ path: ["HOST"] })
     }))
 
   it.scoped("fails if the port is in use", () =>

@@ -8,6 +8,8 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -79,6 +81,23 @@ describe("the error of a call of S3", () => {
       const error = yield* Effect.flip(store.put(put))
       const text = Cause.pretty(Cause.fail((error as StoreError.Failed).cause)) + JSON.stringify(error)
       assert.notMatch(text, /the-secret-key|the-session-token|Signature=[0-9a-f]/)
+    }))
+
+  it.effect("names the variable of the configuration that is missing", () =>
+    Effect.gen(function*() {
+      const { endpoint, region } = smallOptions
+      const layer = S3BlobStore.layerConfig({
+        endpoint: Config.succeed(endpoint),
+        region: Config.succeed(region),
+        bucket: Config.string("BUCKET")
+      }).pipe(Layer.provide([S3Credentials.layerConfig, S3.layer(S3.make())]))
+      const build = (variables: Record<string, string>) =>
+        Layer.build(layer).pipe(
+          Effect.scoped,
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+        )
+      yield* build({ BUCKET: "bucket" })
+      assert.include(String(yield* Effect.flip(build({}))), "BUCKET")
     }))
 
   it.effect("names the option that is not valid", () =>

@@ -38,6 +38,15 @@ describe("Memory", () => {
       expect(yield* tagOf(Effect.provide(resolve, b))).toBe("OciBlobUnknown")
     }).pipe(Effect.scoped))
 
+  it.scoped("make returns a registry without a layer, separate from all others", () =>
+    Effect.gen(function*() {
+      const [a, b] = [yield* Memory.make(), yield* Memory.make({ maxBytes: 1 })]
+      yield* a.pushBlob(repository, Descriptor.fromBytes(hello), Body.bytes(hello))
+      expect(yield* a.resolveBlob(repository, helloDigest)).toMatchObject({ size: 12 })
+      expect(yield* tagOf(b.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
+      expect(yield* tagOf(b.pushBlob(repository, Descriptor.fromBytes(hello), Body.bytes(hello)))).toBe("OciDenied")
+    }))
+
   it.effect("reads again whenever the effect of a method is run again", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
