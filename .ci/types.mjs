@@ -1,8 +1,8 @@
 // Compiles all sources, tests and the tooling as one program, with Effect's own diagnostics: floating effects and such. Then
-// checks the tags of errors.
+// checks the public API.
 import { createRequire } from "node:module"
 import ts from "typescript"
-import { checkErrorTags } from "./errors.mjs"
+import { checkApi } from "./api.mjs"
 import { fail, root, wholeProject } from "./workspace.mjs"
 
 const effect = "@effect/language-service"
@@ -35,4 +35,4 @@ if (diagnostics.length > 0) {
   }))
 }
 
-checkErrorTags(program)
+checkApi(program)
