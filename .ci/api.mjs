@@ -20,25 +20,32 @@ const isOwn = (symbol) => fileOf(symbol).startsWith(join(root, "packages"))
 /** @param {ts.Symbol} symbol */
 const isPrivate = ({ valueDeclaration }) =>
   valueDeclaration !== undefined &&
-  (ts.getCombinedModifierFlags(valueDeclaration) & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) !== 0
+  (ts.getNameOfDeclaration(valueDeclaration)?.kind === ts.SyntaxKind.PrivateIdentifier ||
+    (ts.getCombinedModifierFlags(valueDeclaration) & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) !== 0)
 
 /** @param {ts.Symbol} symbol */
 const place = (symbol) => `${shown(fileOf(symbol))}: ${symbol.name}`
 
-/** Returns the symbols that the public modules export. @param {ts.Program} program @param {ts.TypeChecker} checker */
-const exportsOf = (program, checker) => {
+/** Returns what the public modules and their namespaces export. @param {ts.Program} program */
+const exportsOf = (program) => {
+  const checker = program.getTypeChecker()
   const folders = publicPackages.map(({ folder }) => join(folder, "src/"))
+  /** @param {ts.Symbol} module @returns {Array<ts.Symbol>} */
+  const gather = (module) =>
+    checker.getExportsOfModule(module).flatMap((exported) => {
+      const item = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
+      return item.flags & ts.SymbolFlags.NamespaceModule ? [item, ...gather(item)] : [item]
+    })
   return program.getSourceFiles()
     .filter(({ fileName }) => folders.some((folder) => fileName.startsWith(folder)) && !fileName.includes("/internal/"))
     .flatMap((source) => checker.getSymbolAtLocation(source) ?? [])
-    .flatMap((module) => checker.getExportsOfModule(module))
-    .map((item) => item.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(item) : item)
+    .flatMap(gather)
 }
 
 /** @param {ts.Program} program */
 export const checkApi = (program) => {
   const checker = program.getTypeChecker()
-  const published = new Set(exportsOf(program, checker))
+  const published = new Set(exportsOf(program))
   /** The classes of each tag. @type {Map<string, Set<ts.Symbol>>} */
   const tags = new Map()
   /** @type {Set<ts.Symbol>} */

@@ -58,7 +58,13 @@ export type Credential = Anonymous | Basic | IdentityToken | RegistryToken
  */
 export type Entry = ReadonlyArray<Credential>
 
-type Secret = string | Redacted.Redacted
+/**
+ * A secret. Text is redacted at once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Secret = string | Redacted.Redacted
 
 const redacted = (secret: Secret): Redacted.Redacted => typeof secret === "string" ? Redacted.make(secret) : secret
 

@@ -9,7 +9,13 @@ import type { Report, Result } from "./Conformance.js"
 
 const levels: ReadonlyArray<Level> = ["must", "should", "may"]
 
-interface Counts {
+/**
+ * How many checks passed, failed and were skipped.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Counts {
   readonly passed: number
   readonly failed: number
   readonly skipped: number

@@ -34,7 +34,13 @@ export type Answer<O extends Operation.Operation> = Effect.Effect<
   Operation.ScopeOf<O>
 >
 
-type Handle = <O extends Operation.Operation>(operation: O) => Answer<O>
+/**
+ * A function that answers operations: the call signature of a handler.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Handle = <O extends Operation.Operation>(operation: O) => Answer<O>
 
 /**
  * Returns a handler that calls another handler each time its answer is run. Use it where an answer may be run again,

@@ -120,7 +120,15 @@ export type ResultOf<O extends Operation> = Results[O["_tag"]]
  */
 export type Shape = "value" | "content" | "list"
 
-type Shaped<A> = A extends BlobContent ? "content" : A extends Stream.Stream<unknown, unknown> ? "list" : "value"
+/**
+ * The shape of a result.
+ *
+ * @since 0.1.0
+ * @category results
+ */
+export type ShapeOfResult<A> = A extends BlobContent ? "content"
+  : A extends Stream.Stream<unknown, unknown> ? "list"
+  : "value"
 
 /**
  * The shape of an operation's result.
@@ -128,7 +136,7 @@ type Shaped<A> = A extends BlobContent ? "content" : A extends Stream.Stream<unk
  * @since 0.1.0
  * @category results
  */
-export type ShapeOf<O extends Operation> = Shaped<ResultOf<O>>
+export type ShapeOf<O extends Operation> = ShapeOfResult<ResultOf<O>>
 
 /**
  * The operations whose results have a shape.

@@ -31,10 +31,45 @@ import type { RegistryError } from "./RegistryError.js"
 import type { RepositoryName } from "./RepositoryName.js"
 import type { Tag } from "./Tag.js"
 
-class ReaderTag extends Context.Tag("@effect-oci/core/Registry/Reader")<ReaderTag, Registry.ReaderService>() {}
-class WriterTag extends Context.Tag("@effect-oci/core/Registry/Writer")<WriterTag, Registry.WriterService>() {}
-class DeleterTag extends Context.Tag("@effect-oci/core/Registry/Deleter")<DeleterTag, Registry.DeleterService>() {}
-class ListerTag extends Context.Tag("@effect-oci/core/Registry/Lister")<ListerTag, Registry.ListerService>() {}
+/**
+ * The methods that read: pull and resolve, as a service: `Registry.Reader`.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class RegistryReader
+  extends Context.Tag("@effect-oci/core/Registry/Reader")<RegistryReader, Registry.ReaderService>()
+{}
+
+/**
+ * The methods that write: push, mount and upload, as a service: `Registry.Writer`.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class RegistryWriter
+  extends Context.Tag("@effect-oci/core/Registry/Writer")<RegistryWriter, Registry.WriterService>()
+{}
+
+/**
+ * The methods that delete, as a service: `Registry.Deleter`.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class RegistryDeleter
+  extends Context.Tag("@effect-oci/core/Registry/Deleter")<RegistryDeleter, Registry.DeleterService>()
+{}
+
+/**
+ * The methods that list, as a service: `Registry.Lister`.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class RegistryLister
+  extends Context.Tag("@effect-oci/core/Registry/Lister")<RegistryLister, Registry.ListerService>()
+{}
 
 /**
  * A registry: one handler of operations, with a method for each operation. It may be a client, a store, or either of
@@ -105,28 +140,28 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
    * @since 0.1.0
    * @category services
    */
-  static readonly Reader = ReaderTag
+  static readonly Reader = RegistryReader
   /**
    * The methods that write: push, mount and upload.
    *
    * @since 0.1.0
    * @category services
    */
-  static readonly Writer = WriterTag
+  static readonly Writer = RegistryWriter
   /**
    * The methods that delete.
    *
    * @since 0.1.0
    * @category services
    */
-  static readonly Deleter = DeleterTag
+  static readonly Deleter = RegistryDeleter
   /**
    * The methods that list.
    *
    * @since 0.1.0
    * @category services
    */
-  static readonly Lister = ListerTag
+  static readonly Lister = RegistryLister
 
   /**
    * Provides the four facets of a registry. Each facet is an object with only its own methods.
@@ -145,21 +180,19 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
    * ```
    */
   static readonly facets: Layer.Layer<
-    ReaderTag | WriterTag | DeleterTag | ListerTag,
+    RegistryReader | RegistryWriter | RegistryDeleter | RegistryLister,
     never,
     Registry
   > = Layer.effectContext(
     Effect.map(Registry, (registry) =>
       Context.empty().pipe(
-        Context.add(ReaderTag, methods.reader(registry.handle)),
-        Context.add(WriterTag, methods.writer(registry.handle)),
-        Context.add(DeleterTag, methods.deleter(registry.handle)),
-        Context.add(ListerTag, methods.lister(registry.handle))
+        Context.add(RegistryReader, methods.reader(registry.handle)),
+        Context.add(RegistryWriter, methods.writer(registry.handle)),
+        Context.add(RegistryDeleter, methods.deleter(registry.handle)),
+        Context.add(RegistryLister, methods.lister(registry.handle))
       ))
   )
 }
-
-type Result<A, R = never> = Effect.Effect<A, RegistryError, R>
 
 /**
  * The methods of a registry, and the identifiers of its facets.
@@ -169,33 +202,41 @@ type Result<A, R = never> = Effect.Effect<A, RegistryError, R>
  */
 export declare namespace Registry {
   /**
+   * The effect of a method. It fails with the errors that the method documents.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Result<A, R = never> = Effect.Effect<A, RegistryError, R>
+
+  /**
    * The requirement of an effect that only reads: `Effect<A, E, Registry.Reader>`.
    *
    * @since 0.1.0
    * @category services
    */
-  export type Reader = ReaderTag
+  export type Reader = RegistryReader
   /**
    * The requirement of an effect that only writes: `Effect<A, E, Registry.Writer>`.
    *
    * @since 0.1.0
    * @category services
    */
-  export type Writer = WriterTag
+  export type Writer = RegistryWriter
   /**
    * The requirement of an effect that only deletes: `Effect<A, E, Registry.Deleter>`.
    *
    * @since 0.1.0
    * @category services
    */
-  export type Deleter = DeleterTag
+  export type Deleter = RegistryDeleter
   /**
    * The requirement of an effect that only lists: `Effect<A, E, Registry.Lister>`.
    *
    * @since 0.1.0
    * @category services
    */
-  export type Lister = ListerTag
+  export type Lister = RegistryLister
 
   /**
    * All methods of a registry, and the handler that they call.

@@ -6,7 +6,13 @@
 import * as Data from "effect/Data"
 import { printable } from "./Printable.js"
 
-interface Fields {
+/**
+ * The fields of a {@link SyntaxInvalid}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Fields {
   readonly expected:
     | "digest"
     | "repository name"

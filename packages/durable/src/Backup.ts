@@ -124,7 +124,7 @@ export const copy = (
     const metadata = Layer.provide(SqlMetadataStore.layer(), Sqlite.layerReader({ filename }))
     return yield* Effect.scoped(Effect.provide(linkBlobs(directory, target), metadata))
   })
-  const isDeletedMeanwhile = (error: BackupError) => error._tag === "FileError" && error.isMissing
+  const isDeletedMeanwhile = (error: BackupError) => error._tag === "OciFileError" && error.isMissing
   return Effect.gen(function*() {
     if ((yield* files.stat(target)) !== undefined) return yield* new TargetExists({ target })
     // A blob may be deleted after the copy of the metadata was made. A new copy does not name it.

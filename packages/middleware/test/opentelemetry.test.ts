@@ -27,8 +27,7 @@ it.live("spans, metrics and logs reach a collector", () =>
       Tracing.wrap({ kind: "server" })
     )
     yield* Effect.flatMap(Registry, (registry) => Effect.ignore(registry.getManifest(repository, tag))).pipe(
-      Effect.provide(registry),
-      Effect.provide(telemetry)
+      Effect.provide(Layer.provideMerge(registry, telemetry))
     )
     expect(received.get("/v1/traces")).toContain("\"name\":\"oci.GetManifest\"")
     expect(received.get("/v1/traces")).toContain("OciNameUnknown")

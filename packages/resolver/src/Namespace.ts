@@ -31,13 +31,11 @@ import type { HostUnknown } from "./Resolver.js"
  */
 export type NamespaceError = RegistryError.RegistryError | HostUnknown
 
-type Answer<A, R = never> = Effect.Effect<A, NamespaceError, Resolver | R>
-
 /** Runs an effect with the registry of a reference. The registry stays open while the effect runs. */
 const within = <A>(
   reference: Reference.Reference,
   f: (registry: Registry["Type"]) => Effect.Effect<A, RegistryError.RegistryError>
-): Answer<A> =>
+): Effect.Effect<A, NamespaceError, Resolver> =>
   Effect.scoped(
     Effect.flatMap(Resolver, (resolver) => Effect.flatMap(resolver.registry(reference.registry), f))
   )
@@ -129,7 +127,7 @@ const blobOf = (
 export const getManifest = (
   reference: Reference.Reference,
   options?: { readonly platform?: Platform.Platform | undefined }
-): Answer<Manifest.Manifest> =>
+): Effect.Effect<Manifest.Manifest, NamespaceError, Resolver> =>
   within(reference, (registry) => {
     const { repository } = reference
     const manifest = Effect.flatMap(
@@ -149,7 +147,9 @@ export const getManifest = (
  * @since 0.1.0
  * @category manifests
  */
-export const resolveManifest = (reference: Reference.Reference): Answer<Descriptor.Descriptor> =>
+export const resolveManifest = (
+  reference: Reference.Reference
+): Effect.Effect<Descriptor.Descriptor, NamespaceError, Resolver> =>
   within(reference, (registry) =>
     Effect.flatMap(
       reference.tag !== undefined && reference.digest === undefined
@@ -167,7 +167,7 @@ export const resolveManifest = (reference: Reference.Reference): Answer<Descript
 export const getBlob = (
   reference: Reference.Reference,
   options?: { readonly range?: ByteRange.ByteRange | undefined }
-): Answer<BlobContent.BlobContent, Scope.Scope> =>
+): Effect.Effect<BlobContent.BlobContent, NamespaceError, Resolver | Scope.Scope> =>
   Effect.gen(function*() {
     const digest = yield* blobOf("GetBlob", reference)
     const registry = yield* (yield* Resolver).registry(reference.registry)
@@ -180,7 +180,9 @@ export const getBlob = (
  * @since 0.1.0
  * @category blobs
  */
-export const resolveBlob = (reference: Reference.Reference): Answer<Descriptor.Descriptor> =>
+export const resolveBlob = (
+  reference: Reference.Reference
+): Effect.Effect<Descriptor.Descriptor, NamespaceError, Resolver> =>
   within(
     reference,
     (registry) =>
@@ -197,7 +199,7 @@ export const resolveBlob = (reference: Reference.Reference): Answer<Descriptor.D
 export const copyManifest = (
   source: Reference.Reference,
   target: Reference.Reference
-): Answer<Operation.PushedManifest> =>
+): Effect.Effect<Operation.PushedManifest, NamespaceError, Resolver> =>
   Effect.flatMap(
     getManifest(source),
     ({ bytes, descriptor }) =>
@@ -217,7 +219,10 @@ export const copyManifest = (
  * @since 0.1.0
  * @category copies
  */
-export const copyBlob = (source: Reference.Reference, target: Reference.Reference): Answer<Descriptor.Descriptor> =>
+export const copyBlob = (
+  source: Reference.Reference,
+  target: Reference.Reference
+): Effect.Effect<Descriptor.Descriptor, NamespaceError, Resolver> =>
   Effect.scoped(Effect.gen(function*() {
     const digest = yield* blobOf("GetBlob", source)
     const resolver = yield* Resolver
@@ -287,7 +292,7 @@ export const referrers = (
  * @since 0.1.0
  * @category deletes
  */
-const remove = (reference: Reference.Reference): Answer<Operation.Done> =>
+const remove = (reference: Reference.Reference): Effect.Effect<Operation.Done, NamespaceError, Resolver> =>
   within(reference, (registry) => {
     const { digest, repository, tag } = reference
     if (tag === undefined) {

@@ -61,7 +61,12 @@ describe("Prometheus.text", () => {
 it.effect("Prometheus.answer responds with the text, which no cache may store", () =>
   Effect.gen(function*() {
     yield* Metric.increment(Metric.counter("test.answered"))
-    const { body, headers, status } = yield* Prometheus.answer({ method: "GET", target: "/metrics", headers: {} })
+    const { body, headers, status } = yield* Prometheus.answer({
+      method: "GET",
+      target: "/metrics",
+      headers: {},
+      body: undefined
+    })
     expect({ status, type: headers["content-type"], cache: headers["cache-control"] })
       .toEqual({ status: 200, type: "text/plain; version=0.0.4; charset=utf-8", cache: "no-store" })
     const bytes = yield* Body.toBytes(body!, { limit: 1e6, onLimit: () => new Error("too long") })

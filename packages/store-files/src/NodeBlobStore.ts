@@ -149,7 +149,7 @@ export const readFile = (
     }
     return yield* file.body(span, (size) => new StoreError.Truncated({ key, size }))
   }).pipe(
-    Effect.catchTag("FileError", (error) =>
+    Effect.catchTag("OciFileError", (error) =>
       Effect.fail(error.isMissing ? new StoreError.NotFound({ key }) : failed(error)))
   )
 

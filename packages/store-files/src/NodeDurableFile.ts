@@ -22,6 +22,7 @@ import { send } from "./internal/send.js"
 import { NodeFileSystem } from "./NodeFileSystem.js"
 import type { File, FileSystem, Stat } from "./NodeFileSystem.js"
 
+export type { Action }
 export { FileError }
 
 /**
@@ -31,7 +32,7 @@ export { FileError }
  * @category errors
  */
 export class BodyError {
-  readonly _tag = "BodyError"
+  readonly _tag = "OciBodyError"
   constructor(readonly written: number, readonly error: RegistryError) {}
 }
 
@@ -246,7 +247,7 @@ export const write = (
  */
 export const create = (path: string, bytes: Uint8Array): FileEffect<void> =>
   // A body of bytes in memory cannot fail.
-  Effect.catchTag(Effect.asVoid(write(path, Body.bytes(bytes))), "BodyError", Effect.die)
+  Effect.catchTag(Effect.asVoid(write(path, Body.bytes(bytes))), "OciBodyError", Effect.die)
 
 /**
  * Syncs a directory: waits until the names in it are on the disk.

@@ -128,7 +128,7 @@ describe("a call of the file system that fails", () => {
       const error = yield* Effect.flip(store.put({ key, body: Body.empty }))
       assert.strictEqual(
         String((error as { cause?: unknown }).cause),
-        `FileError: cannot sync ${join(directory, "uploads", key)}: ` +
+        `OciFileError: cannot sync ${join(directory, "uploads", key)}: ` +
           "the disk cannot be read or written; check the disk"
       )
     }))

@@ -100,8 +100,6 @@ export interface Options extends Graph.Options {
   readonly dryRun?: boolean | undefined
 }
 
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
-
 /**
  * Copies a manifest and everything that belongs to it: the manifests and blobs that it points at, and, unless
  * `withoutReferrers` is set, the referrers of all these manifests.
@@ -134,7 +132,11 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
  *   )
  * ```
  */
-export const copy = (source: Source, target: Target, options: Options = {}): Answer<Progress.Summary> => {
+export const copy = (
+  source: Source,
+  target: Target,
+  options: Options = {}
+): Effect.Effect<Progress.Summary, RegistryError.RegistryError> => {
   check(options)
   return run(source, target, options)
 }
@@ -150,7 +152,10 @@ interface Plan {
 }
 
 /** Reads the manifest to copy: the one that the source's reference names, or its image for a platform. */
-const readRoot = ({ reference, registry, repository }: Source, options: Options): Answer<Manifest.Manifest> =>
+const readRoot = (
+  { reference, registry, repository }: Source,
+  options: Options
+): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError> =>
   Effect.flatMap(registry.getManifest(repository, reference), (manifest) => {
     const isIndex = isIndexType(manifest.descriptor.mediaType)
     const platform = options.platform ?? (isIndex ? options.indexPlatform : undefined)
@@ -159,7 +164,7 @@ const readRoot = ({ reference, registry, repository }: Source, options: Options)
       : Platform.image(registry, repository, manifest, platform)
   })
 
-const plan = (source: Source, target: Target, options: Options): Answer<Plan> =>
+const plan = (source: Source, target: Target, options: Options): Effect.Effect<Plan, RegistryError.RegistryError> =>
   Effect.gen(function*() {
     const { concurrency = 4, filter, platforms, transform } = options
     const tags = target.tags ?? (source.reference.includes(":") ? [] : [source.reference as Tag.Tag])
@@ -223,7 +228,11 @@ const summaryOf = (
   }
 }
 
-const run = (from: Source, to: Target, options: Options): Answer<Progress.Summary> =>
+const run = (
+  from: Source,
+  to: Target,
+  options: Options
+): Effect.Effect<Progress.Summary, RegistryError.RegistryError> =>
   Effect.gen(function*() {
     const { chunkSize, concurrency = 4, ifAbsent = false, retries = 3, retryTime = "30 seconds" } = options
     const source = { ...from, registry: retryOutages(from.registry, retryTime) }

@@ -294,7 +294,7 @@ export const pull = (
         yield* files.write(part, content.body).pipe(
           Effect.zipRight(files.move(part, path)),
           Effect.onError(() => Effect.ignore(files.remove(part))),
-          Effect.mapError((error) => error._tag === "FileError" ? refused(error) : error.error)
+          Effect.mapError((error) => error._tag === "OciFileError" ? refused(error) : error.error)
         )
         return { path, descriptor: blob }
       })), { concurrency: 4 })

@@ -90,7 +90,8 @@ export const unpack = <E>(
         yield* Effect.mapError(files.createDirectory(dirname(path)), unreadable(layout))
         yield* Effect.mapError(
           files.write(path, Body.stream(content)),
-          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged or truncated", error)
+          (error) =>
+            error._tag === "OciFileError" ? unreadable(layout)(error) : invalid("is damaged or truncated", error)
         )
       })
     yield* Stream.runForEach(entries(archive, layout, limits), one)

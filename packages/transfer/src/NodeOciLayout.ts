@@ -150,7 +150,7 @@ const errorOf = (
         ? new RegistryError.TagConflict({ ...fields, reason, tag, members })
         : new RegistryError.ManifestUnknown({ ...fields, reason })
     }
-    case "FileError": {
+    case "OciFileError": {
       const reason = `${problem.path}: ${problem.reason}`
       return problem.isFull
         ? new RegistryError.Denied({ ...fields, reason })

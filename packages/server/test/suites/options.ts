@@ -157,7 +157,7 @@ export const options = (composition: Composition) => {
     it.scoped("sends the blob itself if there is no other URL, and fails if `redirect` fails", () =>
       Effect.gen(function*() {
         const { ask } = yield* redirecting(({ range }) =>
-          range === undefined ? Effect.succeed(undefined) : Effect.fail(new RegistryError.Unavailable({}))
+          range === undefined ? Effect.sync(() => undefined) : Effect.fail(new RegistryError.Unavailable({}))
         )
         check(yield* ask({ path: blobPath }), { status: 200, body: blob })
         check(yield* ask({ path: blobPath, headers: { range: "bytes=5-9" } }), { status: 503, code: "UNAVAILABLE" })

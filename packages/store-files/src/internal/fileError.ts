@@ -37,7 +37,12 @@ const problemOf = ({ code }: NodeJS.ErrnoException): Problem =>
     ? { reason: "the file system failed" }
     : problems[code] ?? { reason: `the file system answered ${code}` }
 
-/** What a call of the file system was to do. */
+/**
+ * What a call of the file system does.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Action =
   | "open"
   | "read"
@@ -58,8 +63,8 @@ export type Action =
  * @category errors
  */
 export class FileError extends Error {
-  readonly _tag = "FileError"
-  override readonly name = "FileError"
+  readonly _tag = "OciFileError"
+  override readonly name = "OciFileError"
   /** What happened, as a part of a sentence. */
   readonly reason: string
 

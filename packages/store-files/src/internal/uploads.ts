@@ -68,8 +68,8 @@ export class Uploads {
       Effect.onError(() => Effect.ignore(files.remove(path))),
       (put) => this.whilePutting(key, put),
       Effect.catchTags({
-        FileError: (error) => Effect.fail(failedOrFull(error)),
-        BodyError: ({ error: cause }) => Effect.fail(new StoreError.BodyBroken({ appended: undefined, cause }))
+        OciFileError: (error) => Effect.fail(failedOrFull(error)),
+        OciBodyError: ({ error: cause }) => Effect.fail(new StoreError.BodyBroken({ appended: undefined, cause }))
       })
     )
   }
@@ -188,7 +188,7 @@ export class Uploads {
         if (size < offset) return yield* Effect.fail(new StoreError.OffsetMismatch({ offset: size }))
         if (size > offset) yield* files.attempt("truncate", path, () => file.truncate(offset))
         const received = yield* Effect.either(files.receiveBody(path, file, body, offset))
-        if (received._tag === "Left" && received.left._tag === "FileError") {
+        if (received._tag === "Left" && received.left._tag === "OciFileError") {
           // Frees the space of bytes that do not count.
           yield* Effect.ignore(files.attempt("truncate", path, () => file.truncate(offset)))
           return yield* Effect.fail(received.left)
@@ -201,7 +201,10 @@ export class Uploads {
         return yield* Effect.fail(new StoreError.BodyBroken({ appended: appended(written), cause }))
       })
     return files.use(path, constants.O_RDWR, write).pipe(
-      Effect.catchTag("FileError", (error) => Effect.fail(error.isMissing ? this.forget(token) : failedOrFull(error)))
+      Effect.catchTag(
+        "OciFileError",
+        (error) => Effect.fail(error.isMissing ? this.forget(token) : failedOrFull(error))
+      )
     )
   }
 
@@ -237,7 +240,7 @@ export class Uploads {
           session.hasFailed = true
         }))
       this.sessions.delete(token)
-    }).pipe(Effect.catchTag("FileError", (error) => Effect.fail(failed(error))))
+    }).pipe(Effect.catchTag("OciFileError", (error) => Effect.fail(failed(error))))
   }
 
   /** Succeeds if the upload has become a blob already. */

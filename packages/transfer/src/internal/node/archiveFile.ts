@@ -99,7 +99,7 @@ export const written = <A, E, R>(
     yield* files.write(whole, Body.stream(pack(layout))).pipe(
       Effect.zipRight(files.move(whole, archive)),
       Effect.mapError((error) =>
-        error._tag === "FileError"
+        error._tag === "OciFileError"
           ? unreadable(archive)(error)
           : new LayoutInvalid({ layout: archive, reason: error.error.message })
       )

@@ -57,7 +57,8 @@ const store = <E>(archive: Stream.Stream<Uint8Array, E>, layout: string, limits:
         const part = join(ingest, "file")
         const size = yield* Effect.mapError(
           files.write(part, Body.stream(hashed)),
-          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged or truncated", error)
+          (error) =>
+            error._tag === "OciFileError" ? unreadable(layout)(error) : invalid("is damaged or truncated", error)
         )
         const digest = hasher.digest()
         yield* Effect.mapError(files.move(part, blobPath(layout, digest)), unreadable(layout))
