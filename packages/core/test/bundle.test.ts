@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { build } from "esbuild"
 import type { Metafile } from "esbuild"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdir, mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 
@@ -43,7 +43,9 @@ const sourcesAtStart = ({ outputs }: Metafile): ReadonlyArray<string> => {
 
 describe("a bundle for browsers", () => {
   it("loads blake3 only when a program needs it", async () => {
-    const outdir = await mkdtemp(join(root, "node_modules/.cache/effect-oci-bundle-"))
+    const cache = join(root, "node_modules/.cache")
+    await mkdir(cache, { recursive: true })
+    const outdir = await mkdtemp(join(cache, "effect-oci-bundle-"))
     try {
       const { metafile } = await bundleTo(outdir)
       const sources = sourcesAtStart(metafile)
