@@ -1,7 +1,7 @@
 /** Shows the progress of a copy: as moving bars on a terminal, as lines elsewhere. Prints a summary at the end. */
 import type { Descriptor, Tag } from "@effect-oci/core"
 import type { Progress } from "@effect-oci/transfer"
-import { Console, Duration, Effect, Schedule, Stream } from "effect"
+import { Console, Effect, Fiber, Schedule, Stream } from "effect"
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"]
 
@@ -40,9 +40,9 @@ const label = (descriptor: Descriptor.Descriptor): string =>
 const planned = ({ blobs, bytes: size, existed, manifests }: Progress.Totals): ReadonlyArray<string> =>
   manifests === existed ? [] : [`copying ${amount(manifests - existed, blobs, size)}`]
 
-/** Prints a line for each manifest and blob when it is done. */
-const lines = (progress: Progress.Tracker) =>
-  Stream.runForEach(progress.events, (event) => {
+/** Prints a line for each manifest and blob when it is done, until the copy has succeeded. */
+const lines = (events: Stream.Stream<Progress.Event>) =>
+  Stream.runForEach(Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"), (event) => {
     switch (event._tag) {
       case "Planned":
         return Effect.forEach(planned(event.totals), (line) => Console.log(line), { discard: true })
@@ -100,9 +100,8 @@ const bars = (progress: Progress.Tracker, terminal: NodeJS.WriteStream) => {
 export const during = (progress: Progress.Tracker) => <A, E, R>(copy: Effect.Effect<A, E, R>) =>
   Effect.scoped(Effect.gen(function*() {
     if (!process.stdout.isTTY) {
-      const events = yield* progress.subscribe
-      yield* Effect.forkScoped(lines({ ...progress, events }))
-      return yield* Effect.zipLeft(copy, Effect.sleep(Duration.millis(10)))
+      const printed = yield* Effect.forkScoped(lines(yield* progress.subscribe))
+      return yield* Effect.zipLeft(copy, Fiber.join(printed))
     }
     const draw = bars(progress, process.stdout)
     yield* Effect.forkScoped(Effect.repeat(draw, Schedule.spaced("100 millis")))

@@ -10,7 +10,7 @@ it.scopedLive(
   "exits on Ctrl-C under npm start, although the terminal and npm both send a signal",
   () =>
     Effect.gen(function*() {
-      const program = "examples/quickstart/dist/main.js"
+      const program = "examples/quickstart/src/main.ts"
       const quickstart = yield* runProgram(start, yield* freePort, [program], { MEMORY: "1" })
       yield* quickstart.serving
       yield* quickstart.signal("SIGINT")

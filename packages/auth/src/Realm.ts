@@ -4,19 +4,12 @@
  * @since 0.1.0
  */
 import * as Origin from "@effect-oci/transport/Origin"
-import * as Equal from "effect/Equal"
-import { tenantDomain } from "./internal/tenantDomain.js"
+import * as Effect from "effect/Effect"
+import { judgeUrl } from "./internal/judgeUrl.js"
+import type { Verdict } from "./internal/judgeUrl.js"
+import { haveOneOwner } from "./internal/tenantDomain.js"
 
-/**
- * How a client may contact a realm: with credentials (`Trusted`), anonymously (`Foreign`), or not at all (`Refused`).
- *
- * @since 0.1.0
- * @category models
- */
-export type Verdict =
-  | { readonly _tag: "Trusted"; readonly url: URL }
-  | { readonly _tag: "Foreign"; readonly url: URL }
-  | { readonly _tag: "Refused"; readonly reason: string }
+export type { Verdict } from "./internal/judgeUrl.js"
 
 /**
  * Decides whether credentials for a registry may go to the realm that the registry names. They may if
@@ -36,30 +29,18 @@ export type Verdict =
  * @since 0.1.0
  * @category combinators
  */
-export const judge = (origin: Origin.Origin, realm: string, trusted: ReadonlyArray<string> = []): Verdict => {
-  const url = URL.canParse(realm) ? new URL(realm) : undefined
-  const realmOrigin = url === undefined ? undefined : Origin.parse(url)
-  if (url === undefined || realmOrigin === undefined) return refused("it is not an https URL")
-  if (url.username !== "" || url.password !== "") return refused("its URL contains a user")
-  url.hash = ""
-  if (Equal.equals(origin, realmOrigin)) return { _tag: "Trusted", url }
-  if (origin.scheme === "https" && realmOrigin.scheme === "http") {
-    return refused("it is on http, but the registry is on https")
-  }
-  if (trusted.some((other) => isTrustedRealm(url, realmOrigin, other))) return { _tag: "Trusted", url }
-  if (realmOrigin.scheme === "http") return refused("it is on http")
-  const domain = tenantDomain(realmOrigin.host)
-  return domain !== undefined && domain === tenantDomain(origin.host)
-    ? { _tag: "Trusted", url }
-    : { _tag: "Foreign", url }
-}
-
-const refused = (reason: string): Verdict => ({ _tag: "Refused", reason })
-
-const isTrustedRealm = (url: URL, realmOrigin: Origin.Origin, trusted: string): boolean => {
-  const other = URL.canParse(trusted) ? new URL(trusted) : undefined
-  return other !== undefined && Equal.equals(Origin.parse(other), realmOrigin) &&
-    (other.pathname === "/" || other.pathname === url.pathname)
+export const judge = (
+  origin: Origin.Origin,
+  realm: string,
+  trusted: ReadonlyArray<string> = []
+): Effect.Effect<Verdict> => {
+  const verdict = judgeUrl(origin, realm, trusted)
+  return verdict._tag === "Foreign"
+    ? Effect.map(
+      haveOneOwner(Origin.parse(verdict.url)!.host, origin.host),
+      (isTrusted) => isTrusted ? { _tag: "Trusted", url: verdict.url } : verdict
+    )
+    : Effect.succeed(verdict)
 }
 
 /**

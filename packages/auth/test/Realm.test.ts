@@ -1,9 +1,10 @@
 import * as Origin from "@effect-oci/transport/Origin"
 import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
 import * as Realm from "../src/Realm.js"
 
 const judge = (registry: string, realm: string, trusted?: ReadonlyArray<string>) =>
-  Realm.judge(Origin.parse(registry)!, realm, trusted)._tag
+  Effect.map(Realm.judge(Origin.parse(registry)!, realm, trusted), ({ _tag }) => _tag)
 
 describe("Realm.judge", () => {
   const cases: ReadonlyArray<readonly [registry: string, realm: string, verdict: Realm.Verdict["_tag"]]> = [
@@ -78,9 +79,13 @@ describe("Realm.judge", () => {
     ["https://registry.example.com", "javascript:alert(1)", "Refused"],
     ["https://registry.example.com", "https://[fe80::1%25eth0]/token", "Refused"]
   ]
-  it.each(cases)("judges, for the registry %s, the realm %s as %s", (registry, realm, verdict) => {
-    expect(judge(registry, realm)).toBe(verdict)
-  })
+  it.effect.each(cases)(
+    "judges, for the registry %s, the realm %s as %s",
+    ([registry, realm, verdict]) =>
+      Effect.gen(function*() {
+        expect(yield* judge(registry, realm)).toBe(verdict)
+      })
+  )
 
   const trusted: ReadonlyArray<readonly [trusted: string, realm: string, verdict: Realm.Verdict["_tag"]]> = [
     ["https://auth.example.net", "https://auth.example.net/any?x=y", "Trusted"],
@@ -91,15 +96,20 @@ describe("Realm.judge", () => {
     ["http://auth.example.net", "https://auth.example.net/token", "Foreign"],
     ["auth.example.net", "https://auth.example.net/token", "Foreign"]
   ]
-  it.each(trusted)("judges, with trustedRealms %s, the realm %s as %s", (other, realm, verdict) => {
-    expect(judge("https://registry.example.com", realm, [other])).toBe(verdict)
-  })
+  it.effect.each(trusted)(
+    "judges, with trustedRealms %s, the realm %s as %s",
+    ([other, realm, verdict]) =>
+      Effect.gen(function*() {
+        expect(yield* judge("https://registry.example.com", realm, [other])).toBe(verdict)
+      })
+  )
 
-  it("trusts a named realm on http for a registry on http only", () => {
-    const trusted = ["http://localhost:5001"]
-    expect(judge("http://localhost:5000", "http://localhost:5001/token", trusted)).toBe("Trusted")
-    expect(judge("https://localhost:5000", "http://localhost:5001/token", trusted)).toBe("Refused")
-  })
+  it.effect("trusts a named realm on http for a registry on http only", () =>
+    Effect.gen(function*() {
+      const trusted = ["http://localhost:5001"]
+      expect(yield* judge("http://localhost:5000", "http://localhost:5001/token", trusted)).toBe("Trusted")
+      expect(yield* judge("https://localhost:5000", "http://localhost:5001/token", trusted)).toBe("Refused")
+    }))
 
   it("formats a realm without its query", () => {
     expect(Realm.format("https://user:CANARY@auth.example.com/token?x=CANARY#CANARY")).toBe(

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
-import { NodeBlobStore, NodeDurableFile as files } from "@effect-oci/store-files"
-import type { NodeDirectoryLock } from "@effect-oci/store-files"
-import { SqlMetadataStore } from "@effect-oci/store-sql"
+import * as NodeBlobStore from "@effect-oci/store-files/NodeBlobStore"
+import type * as NodeDirectoryLock from "@effect-oci/store-files/NodeDirectoryLock"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as Sqlite from "@effect-oci/store-sql/Sqlite"
+import * as SqlMetadataStore from "@effect-oci/store-sql/SqlMetadataStore"
 import type { StoredBlob } from "@effect-oci/store/MetadataStore"
 import { MetadataStore } from "@effect-oci/store/MetadataStore"
 import * as Pages from "@effect-oci/store/Pages"

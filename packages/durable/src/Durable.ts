@@ -11,9 +11,10 @@
  * @since 0.1.0
  */
 import type { Registry } from "@effect-oci/core/Registry"
-import { NodeBlobStore, NodeDurableFile } from "@effect-oci/store-files"
-import { SqlMetadataStore } from "@effect-oci/store-sql"
+import * as NodeBlobStore from "@effect-oci/store-files/NodeBlobStore"
+import * as NodeDurableFile from "@effect-oci/store-files/NodeDurableFile"
 import * as Sqlite from "@effect-oci/store-sql/Sqlite"
+import * as SqlMetadataStore from "@effect-oci/store-sql/SqlMetadataStore"
 import type { BlobStore } from "@effect-oci/store/BlobStore"
 import type { MetadataStore } from "@effect-oci/store/MetadataStore"
 import * as Store from "@effect-oci/store/Store"

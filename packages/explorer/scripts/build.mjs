@@ -10,7 +10,7 @@ const packages = join(folder, "..")
 export const target = join(folder, "dist", "assets.js")
 
 /** What the page is made of: its own sources, and the packages that it bundles. */
-const sources = [
+export const sources = [
   join(folder, "app"),
   join(folder, "scripts"),
   ...["auth", "client", "core", "protocol", "transport"].map((name) => join(packages, name, "src")),

@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { Credentials } from "@effect-oci/auth"
-import type { Client } from "@effect-oci/client"
+import type * as Credentials from "@effect-oci/auth/Credentials"
+import type * as Client from "@effect-oci/client/Client"
 import { SyntaxInvalid } from "@effect-oci/core"
 import type { RepositoryName } from "@effect-oci/core"
-import type { Union } from "@effect-oci/middleware"
+import type * as Union from "@effect-oci/middleware/Union"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"

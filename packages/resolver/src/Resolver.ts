@@ -5,7 +5,7 @@
  */
 import { Registry } from "@effect-oci/core"
 import type { SyntaxInvalid } from "@effect-oci/core"
-import { Union } from "@effect-oci/middleware"
+import * as Union from "@effect-oci/middleware/Union"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
-import { Backup } from "@effect-oci/durable"
+import * as Backup from "@effect-oci/durable/Backup"
 import * as Args from "@effect/cli/Args"
 import type * as CliApp from "@effect/cli/CliApp"
 import * as Command from "@effect/cli/Command"

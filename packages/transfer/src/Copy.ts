@@ -5,7 +5,7 @@
  */
 import { RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Manifest, Operation, Tag } from "@effect-oci/core"
-import { Platform } from "@effect-oci/resolver"
+import * as Platform from "@effect-oci/resolver/Platform"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -5,7 +5,7 @@
  */
 import { Manifest, printable, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
-import { Platform } from "@effect-oci/resolver"
+import * as Platform from "@effect-oci/resolver/Platform"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as describing from "./internal/describing.js"

@@ -5,8 +5,10 @@
  */
 import { Answer, BlobContent, Digest, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
-import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
 import * as files from "@effect-oci/store-files/NodeDurableFile"
+import * as BlobStore from "@effect-oci/store/BlobStore"
+import * as MetadataStore from "@effect-oci/store/MetadataStore"
+import * as Store from "@effect-oci/store/Store"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"

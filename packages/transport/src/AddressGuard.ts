@@ -6,7 +6,7 @@
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Effect from "effect/Effect"
-import { isLoopback, special } from "./internal/address.js"
+import type * as Address from "./internal/address.js"
 import * as undiciOptions from "./internal/undiciOptions.js"
 import * as Transport from "./Transport.js"
 
@@ -45,29 +45,40 @@ export interface Options {
 export const make = (options: Options): Transport.Transport => {
   const home = new URL(options.origin)
   const mayBePrivate = allowing(home, options.allowPrivate ?? false)
-  const refusal = (url: URL): string | undefined => {
-    if (url.protocol === "http:" && home.protocol === "https:") return `from https to http at ${url.host}`
-    const kind = special(url.hostname)
-    return kind === undefined || mayBePrivate(url)
-      ? undefined
-      : `to ${url.host}, which is ${kind}: add the host to allowPrivate to allow it`
-  }
   return Transport.make((request, send) => {
     if (isAt(home.origin, request.url)) return trusted(send(request))
     const url = URL.canParse(request.url) ? new URL(request.url) : undefined
     // The platform's client reports a URL that is not valid.
     if (url === undefined) return send(request)
-    const reason = refusal(url)
-    if (reason === undefined) return (mayBePrivate(url) ? trusted : distrusted)(send(request))
-    return Effect.fail(
-      new HttpClientError.RequestError({
-        request,
-        reason: "InvalidUrl",
-        cause: new RegistryError.Refused({ by: "AddressGuard", reason: `the registry directs the client ${reason}` })
-      })
-    )
+    const guarded = (kinds: Kinds) => {
+      const isAllowed = mayBePrivate(url, kinds)
+      const kind = kinds.special(url.hostname)
+      const reason = url.protocol === "http:" && home.protocol === "https:"
+        ? `from https to http at ${url.host}`
+        : kind === undefined || isAllowed
+        ? undefined
+        : `to ${url.host}, which is ${kind}: add the host to allowPrivate to allow it`
+      if (reason === undefined) return (isAllowed ? trusted : distrusted)(send(request))
+      return Effect.fail(
+        new HttpClientError.RequestError({
+          request,
+          reason: "InvalidUrl",
+          cause: new RegistryError.Refused({ by: "AddressGuard", reason: `the registry directs the client ${reason}` })
+        })
+      )
+    }
+    return isPublicName(url.hostname)
+      ? guarded(ofPublicNames)
+      : Effect.flatMap(Effect.promise(() => import("./internal/address.js")), guarded)
   })
 }
+
+type Kinds = Pick<typeof Address, "isLoopback" | "special">
+
+/** Most registries lead to names only. The parser of addresses is loaded for other hosts. */
+const isPublicName = (host: string): boolean => !/^[\da-fx.:[\]%]+$|localhost/i.test(host)
+
+const ofPublicNames: Kinds = { isLoopback: () => false, special: () => undefined }
 
 /** Returns whether a URL is at an origin, without parsing it. */
 const isAt = (origin: string, url: string): boolean => url.startsWith(origin) && url.charAt(origin.length) === "/"
@@ -77,12 +88,15 @@ const trusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate
 /** This must be set explicitly: the request may be sent while the body of a trusted request is being read. */
 const distrusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate: false }))
 
-const allowing = (home: URL, allowed: boolean | ReadonlyArray<string>): (url: URL) => boolean => {
+const allowing = (
+  home: URL,
+  allowed: boolean | ReadonlyArray<string>
+): (url: URL, kinds: Kinds) => boolean => {
   if (allowed === true) return () => true
   const hosts = new Set([home.hostname, ...(allowed === false ? [] : allowed.map(normal))])
-  const atHome = isLoopback(home.hostname)
-  return (url) =>
-    hosts.has(url.hostname) || hosts.has(`${url.hostname}:${portOf(url)}`) || (atHome && isLoopback(url.hostname))
+  return (url, { isLoopback }) =>
+    hosts.has(url.hostname) || hosts.has(`${url.hostname}:${portOf(url)}`) ||
+    (isLoopback(url.hostname) && isLoopback(home.hostname))
 }
 
 const portOf = ({ port, protocol }: URL): string => port !== "" ? port : protocol === "https:" ? "443" : "80"

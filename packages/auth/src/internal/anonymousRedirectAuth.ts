@@ -11,6 +11,7 @@ import * as Challenge from "../Challenge.js"
 import * as Realm from "../Realm.js"
 import type { TokenExchange } from "../TokenExchange.js"
 import * as boundedBody from "./boundedBody.js"
+import { judgeUrl } from "./judgeUrl.js"
 import * as RequestScopes from "./requestScopes.js"
 import type { Failure } from "./tokenAcquisition.js"
 
@@ -30,7 +31,7 @@ export const answerAnonymously = (
     return Effect.succeed(response)
   }
   const realm = challenge.parameters.get("realm")!
-  const verdict = Realm.judge(origin, realm)
+  const verdict = judgeUrl(origin, realm)
   if (verdict._tag === "Refused") {
     const printableRealm = printable(Realm.format(realm), 200)
     return new RegistryError.RealmRefused({

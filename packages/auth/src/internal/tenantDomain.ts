@@ -1,4 +1,4 @@
-import { getDomain } from "tldts"
+import * as Effect from "effect/Effect"
 
 /**
  * Domains that give a host name to any customer, and that are not in the public-suffix list. Hosts below such a domain
@@ -43,12 +43,21 @@ const tenantSuffixes: ReadonlyArray<string> = [
 
 const isBelow = (host: string, suffix: string): boolean => host === suffix || host.endsWith(`.${suffix}`)
 
+const lastTwoLabels = (host: string): string => host.split(".").slice(-2).join(".")
+
 /**
- * Returns the domain whose hosts all belong to one owner. Returns `undefined` for an IP address, and for a name without
- * a domain.
+ * Returns whether two hosts are on one domain whose hosts all belong to one owner. An IP address and a name without a
+ * domain have no owner. Loads the public-suffix list, which is larger than the rest of a client, only if the names end
+ * alike.
  */
-export const tenantDomain = (host: string): string | undefined => {
-  const domain = getDomain(host, { allowPrivateDomains: true })
-  if (domain === null) return undefined
-  return tenantSuffixes.some((suffix) => isBelow(host, suffix)) ? host : domain
-}
+export const haveOneOwner = (one: string, other: string): Effect.Effect<boolean> =>
+  lastTwoLabels(one) === lastTwoLabels(other)
+    ? Effect.map(Effect.promise(() => import("tldts")), ({ getDomain }) => {
+      const tenantDomain = (host: string) => {
+        const domain = getDomain(host, { allowPrivateDomains: true })
+        return domain !== null && tenantSuffixes.some((suffix) => isBelow(host, suffix)) ? host : domain
+      }
+      const domain = tenantDomain(one)
+      return domain !== null && domain === tenantDomain(other)
+    })
+    : Effect.succeed(false)

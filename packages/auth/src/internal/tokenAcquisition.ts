@@ -116,27 +116,29 @@ export class TokenAcquisition {
     scope: AuthScope.AuthScope
   ): Effect.Effect<AcquiredToken, Failure> {
     const { cache, exchange, trustedRealms } = this.#settings
-    const verdict = judgeRealm(context, key, trustedRealms)
-    if (RegistryError.isRegistryError(verdict)) return verdict
     const { credential: from, service } = key
     const renewedTokenKey = `${key.origin} ${key.realm}`
-    const exchanged = Effect.suspend(() =>
-      exchange({
-        origin: context.origin,
-        realm: verdict.url,
-        isTrusted: verdict._tag === "Trusted",
-        service,
-        scope,
-        entry: this.#withNewestToken(key, context.entry)
-      })
-    ).pipe(
-      Effect.tap(({ refreshToken }) => {
-        if (refreshToken === undefined) return
-        this.#renewedTokens.set(renewedTokenKey, { from, to: Credential.identityToken(refreshToken) })
-      }),
-      Effect.tapError((error) => Effect.sync(() => isRefused(error) && this.#renewedTokens.delete(renewedTokenKey)))
+    const exchanged = (verdict: Usable) =>
+      Effect.suspend(() =>
+        exchange({
+          origin: context.origin,
+          realm: verdict.url,
+          isTrusted: verdict._tag === "Trusted",
+          service,
+          scope,
+          entry: this.#withNewestToken(key, context.entry)
+        })
+      ).pipe(
+        Effect.tap(({ refreshToken }) => {
+          if (refreshToken === undefined) return
+          this.#renewedTokens.set(renewedTokenKey, { from, to: Credential.identityToken(refreshToken) })
+        }),
+        Effect.tapError((error) => Effect.sync(() => isRefused(error) && this.#renewedTokens.delete(renewedTokenKey)))
+      )
+    return judgeRealm(context, key, trustedRealms).pipe(
+      Effect.flatMap((verdict) => cache.acquire(key, scope, exchanged(verdict))),
+      Effect.map((token) => ({ key, token, isFresh: true }))
     )
-    return Effect.map(cache.acquire(key, scope, exchanged), (token) => ({ key, token, isFresh: true }))
   }
 
   /** Returns the credentials with the newest identity token. */
@@ -156,20 +158,25 @@ const keyOf = ({ entry, originText }: AuthContext, { parameters }: Challenge.Cha
     credential: credentialFor(entry)
   })
 
+/** The verdict on a realm that the client may contact. */
+type Usable = Exclude<Realm.Verdict, { readonly _tag: "Refused" }>
+
 const judgeRealm = (
   { origin, originText }: AuthContext,
   { credential, realm }: TokenCache.Key,
   trustedRealms: ReadonlyArray<string>
-): Exclude<Realm.Verdict, { readonly _tag: "Refused" }> | RegistryError.RealmRefused => {
-  const verdict = Realm.judge(origin, realm, trustedRealms)
-  if (verdict._tag === "Trusted" || (verdict._tag === "Foreign" && credential._tag === "Anonymous")) return verdict
-  const shown = printable(Realm.format(realm), 200)
-  return new RegistryError.RealmRefused({
-    realm: shown,
-    reason: verdict._tag === "Refused"
-      ? `${originText} names ${shown} as its token server, which the client does not contact: ${verdict.reason}`
-      : `${originText} names ${shown} as its token server, which is not trusted with ${
-        Credential.describe(credential)
-      }: if it is the right one, add "${verdict.url.origin}" to trustedRealms`
+): Effect.Effect<Usable, RegistryError.RealmRefused> =>
+  Effect.flatMap(Realm.judge(origin, realm, trustedRealms), (verdict) => {
+    if (verdict._tag === "Trusted" || (verdict._tag === "Foreign" && credential._tag === "Anonymous")) {
+      return Effect.succeed(verdict)
+    }
+    const shown = printable(Realm.format(realm), 200)
+    return new RegistryError.RealmRefused({
+      realm: shown,
+      reason: verdict._tag === "Refused"
+        ? `${originText} names ${shown} as its token server, which the client does not contact: ${verdict.reason}`
+        : `${originText} names ${shown} as its token server, which is not trusted with ${
+          Credential.describe(credential)
+        }: if it is the right one, add "${verdict.url.origin}" to trustedRealms`
+    })
   })
-}

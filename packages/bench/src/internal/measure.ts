@@ -10,6 +10,9 @@ export interface Row {
   readonly target: number | undefined
   /** How many times as bad as the target the median is. A ratio of at most 1 meets the target. */
   readonly ratio: number | undefined
+  readonly better: "lower" | "higher"
+  /** The ratio from which the row is a failure. */
+  readonly limit: number
 }
 
 /** The description of a figure. */
@@ -19,6 +22,8 @@ export interface Figure {
   readonly target?: number | undefined
   /** Whether lower or higher values are better: lower for durations, higher for rates. */
   readonly better: "lower" | "higher"
+  /** How many times as bad as its target the figure may be. Default: less than 2. */
+  readonly limit?: number | undefined
 }
 
 /** Returns the middle sample, or the mean of the two middle samples. */
@@ -33,7 +38,7 @@ export const median = (samples: ReadonlyArray<number>): number => {
 export const percentile99 = (samples: ReadonlyArray<number>): number =>
   [...samples].sort((a, b) => a - b)[Math.floor(samples.length * 0.99)] ?? Number.NaN
 
-export const row = ({ better, name, target, unit }: Figure, samples: ReadonlyArray<number>): Row => {
+export const row = ({ better, limit = 2, name, target, unit }: Figure, samples: ReadonlyArray<number>): Row => {
   const middle = median(samples)
   return {
     name,
@@ -42,7 +47,9 @@ export const row = ({ better, name, target, unit }: Figure, samples: ReadonlyArr
     min: Math.min(...samples),
     max: Math.max(...samples),
     target,
-    ratio: target === undefined ? undefined : better === "lower" ? middle / target : target / middle
+    ratio: target === undefined ? undefined : better === "lower" ? middle / target : target / middle,
+    better,
+    limit
   }
 }
 
@@ -88,9 +95,9 @@ export const table = (rows: ReadonlyArray<Row>): string =>
 const cell = (value: string | number | undefined): string =>
   typeof value === "number" ? String(Number(value.toPrecision(3))) : value ?? ""
 
-/** Returns the rows that are at least twice as bad as their target, or whose figure is not a number. */
+/** Returns the rows whose ratio has reached its limit, or whose figure is not a number. */
 export const failures = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> =>
-  rows.filter((row) => Number.isNaN(row.median) || (row.ratio !== undefined && row.ratio >= 2))
+  rows.filter((row) => Number.isNaN(row.median) || (row.ratio !== undefined && row.ratio >= row.limit))
 
 /** A group of related measurements. */
 export interface Suite {

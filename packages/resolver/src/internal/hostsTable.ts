@@ -1,5 +1,5 @@
 import { printable, RepositoryName } from "@effect-oci/core"
-import type { Union } from "@effect-oci/middleware"
+import type * as Union from "@effect-oci/middleware/Union"
 import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"

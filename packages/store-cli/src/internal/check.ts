@@ -1,4 +1,4 @@
-import { Scrub } from "@effect-oci/store"
+import * as Scrub from "@effect-oci/store/Scrub"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

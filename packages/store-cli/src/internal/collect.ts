@@ -1,4 +1,5 @@
-import { Collector, Retention } from "@effect-oci/store"
+import * as Collector from "@effect-oci/store/Collector"
+import * as Retention from "@effect-oci/store/Retention"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

@@ -1,4 +1,5 @@
-import { MetadataStore, Pages } from "@effect-oci/store"
+import * as MetadataStore from "@effect-oci/store/MetadataStore"
+import * as Pages from "@effect-oci/store/Pages"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { pageSize } from "./layouts.js"

@@ -1,6 +1,6 @@
 import { Body } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
-import { ReadOnly } from "@effect-oci/middleware"
+import * as ReadOnly from "@effect-oci/middleware/ReadOnly"
 import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

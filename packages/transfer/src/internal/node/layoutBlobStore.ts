@@ -1,5 +1,5 @@
 import { Digest } from "@effect-oci/core"
-import { NodeBlobStore } from "@effect-oci/store-files"
+import * as NodeBlobStore from "@effect-oci/store-files/NodeBlobStore"
 import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as BlobStore from "@effect-oci/store/BlobStore"
 import * as StoreError from "@effect-oci/store/StoreError"

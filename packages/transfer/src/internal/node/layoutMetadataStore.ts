@@ -1,7 +1,7 @@
 import { Descriptor, Digest, Manifest } from "@effect-oci/core"
 import type { RepositoryName, Tag } from "@effect-oci/core"
-import type { MetadataStore } from "@effect-oci/store"
 import * as files from "@effect-oci/store-files/NodeDurableFile"
+import type * as MetadataStore from "@effect-oci/store/MetadataStore"
 import * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
