@@ -231,7 +231,7 @@ describe("registries over HTTP", () => {
           yield* Effect.scoped(registry.getBlob(app, blob.digest))
           expect(mirror.requests.length).toBeGreaterThan(1)
           const missing = yield* Effect.flip(registry.resolveManifest(RepositoryName.make("no/where"), v1))
-          expect(missing).toMatchObject({ _tag: expect.stringMatching(/^(Name|Manifest)Unknown$/), status: 404 })
+          expect(missing).toMatchObject({ _tag: expect.stringMatching(/^Oci(Name|Manifest)Unknown$/), status: 404 })
           expect(missing.reason).toContain(`${mirror.host}: `)
         })
     )
