@@ -33,7 +33,7 @@ floors.conformance = [...released]
 floors.laws = [...released]
 floors.testing = [...released, "conformance", "laws"]
 floors["local-cluster"] = [...released, "conformance", "testing"]
-floors.bench = [...released, "conformance", "laws", "testing"]
+floors.bench = [...released, "conformance", "laws", "testing", "local-cluster"]
 
 /**
  * These run in every JavaScript runtime. Only modules whose file or folder is named `node…` use Node, and the index of the

@@ -46,7 +46,7 @@ const pushes = (authorities: ReadonlyMap<string, string>) =>
         probe.ask("percentile99", { target: yield* target(authority), seconds }),
         (duration) => durations.push(duration)
       )
-      const push = pushImages(authority, { clients, seconds })
+      const push = pushImages([authority], { clients, seconds })
       cases.set(name, Effect.map(Effect.all([push, read], { concurrency: 2 }), ([rate]) => rate))
     }
     const at = samplesOf(yield* interleave(cases, { warmUp, rounds: 5 }))

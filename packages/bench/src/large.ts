@@ -2,13 +2,11 @@
  * Measures a registry in a directory with large blobs: 256 MiB sent beside `nginx`, 256 MiB received beside
  * `docker-registry` and the least code with `node:http` and `node:fs`, and the memory for 1 GiB.
  */
-import { Digest } from "@effect-oci/core"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
-import { randomFillSync } from "node:crypto"
-import { open } from "node:fs/promises"
 import { join } from "node:path"
+import { makeBlob } from "./internal/blob.js"
 import * as curl from "./internal/curl.js"
 import { folder } from "./internal/folder.js"
 import { divided, interleave, row, samplesOf } from "./internal/measure.js"
@@ -21,21 +19,6 @@ import type * as FilesProgram from "./programs/files.js"
 
 const MiB = 1024 * 1024
 const repository = "bench/large"
-
-/** Writes a file of random content. Returns what a transfer needs. */
-const makeBlob = (path: string, mebibytes: number) =>
-  Effect.promise(async () => {
-    const file = join(path, `${mebibytes}`)
-    const hasher = Digest.hasher("sha256")
-    const output = await open(file, "w")
-    for (let written = 0; written < mebibytes; written += 16) {
-      const piece = randomFillSync(new Uint8Array(16 * MiB))
-      hasher.update(piece)
-      await output.write(piece)
-    }
-    await output.close()
-    return { file, repository, digest: hasher.digest() }
-  })
 
 const startServer = (path: string) =>
   Effect.gen(function*() {
@@ -52,7 +35,7 @@ const seconds = (...args: ReadonlyArray<string>) =>
 /** Measures 256 MiB that each server receives, in seconds. */
 const received = (path: string) =>
   Effect.gen(function*() {
-    const blob = yield* makeBlob(path, 256)
+    const blob = yield* makeBlob(path, repository, 256)
     const { authority } = yield* startServer(join(path, "ours"))
     const files = yield* Program.start<FilesProgram.Questions>("files", { UV_THREADPOOL_SIZE: "16" })
     const raw = `http://${yield* files.ask("listen", path)}/raw/received`
@@ -71,7 +54,7 @@ const received = (path: string) =>
 /** Measures 256 MiB that each server sends, in seconds. */
 const sent = (path: string) =>
   Effect.gen(function*() {
-    const blob = yield* makeBlob(path, 256)
+    const blob = yield* makeBlob(path, repository, 256)
     const { authority } = yield* startServer(join(path, "ours"))
     yield* curl.push({ ...blob, authority })
     const cases = new Map([["ours", seconds(`http://${authority}/v2/${repository}/blobs/${blob.digest}`)]])
@@ -86,7 +69,7 @@ const growth = (path: string) =>
     const server = yield* startServer(join(path, "ours"))
     const roundTrip = (mebibytes: number) =>
       Effect.gen(function*() {
-        const blob = { ...(yield* makeBlob(path, mebibytes)), authority: server.authority }
+        const blob = { ...(yield* makeBlob(path, repository, mebibytes)), authority: server.authority }
         yield* server.usage
         yield* curl.push(blob)
         const out = join(path, "out")

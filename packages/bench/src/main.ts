@@ -10,6 +10,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { parseArgs } from "node:util"
 import * as blobs from "./blobs.js"
+import * as cluster from "./cluster.js"
 import * as copies from "./copies.js"
 import * as files from "./files.js"
 import * as footprint from "./footprint.js"
@@ -35,6 +36,7 @@ const suites: ReadonlyArray<Suite> = [
   { name: "manifests", run: manifests.run },
   { name: "copies", run: copies.run },
   { name: "postgres", run: postgres.run },
+  { name: "cluster", run: cluster.run },
   {
     name: "stores",
     run: Effect.map(Effect.all([files.run, metadata.run, images.run, large.run, scale.run]), (rows) => rows.flat())

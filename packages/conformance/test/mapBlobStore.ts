@@ -46,7 +46,7 @@ export const layer = Layer.sync(BlobStore.BlobStore, (): BlobStore.Service => {
     openUpload: ({ id, key }) =>
       Effect.sync(() => {
         const token = BlobStore.UploadToken(key)
-        add({ id, key, token, committed: false, fence: 0, content: new Uint8Array(0) })
+        if (!entries.has(key)) add({ id, key, token, committed: false, fence: 0, content: new Uint8Array(0) })
         return token
       }),
     append: ({ body, fence, offset, token }) =>

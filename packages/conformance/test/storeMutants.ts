@@ -134,6 +134,10 @@ export const blobMutants: ReadonlyArray<Mutant<Blobs>> = [
       abort: (token) => Effect.zipRight(store.abort(token), store.delete([keys.get(token)!]))
     }
   }],
+  ["an upload that is opened again begins anew", "opens an upload again", (store) => ({
+    openUpload: (open) =>
+      Effect.flatMap(store.openUpload(open), (token) => Effect.zipRight(store.abort(token), store.openUpload(open)))
+  })],
   ["abort only says so", "an abort ends an upload", () => ({ abort: () => Effect.void })],
   ["listUploads lists nothing", "lists open uploads", () => ({ listUploads: () => Effect.succeed([]) })]
 ]

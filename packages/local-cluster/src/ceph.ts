@@ -110,7 +110,7 @@ run_dir = ${options.folder}
 admin_socket = ${options.folder}/$name.asok
 log_file = ${options.folder}/$name.log
 osd_objectstore = memstore
-memstore_device_bytes = 4294967296
+memstore_device_bytes = 8589934592
 osd_class_load_list = *
 mon_osd_full_ratio = .99
 mon_osd_nearfull_ratio = .98
@@ -118,6 +118,9 @@ mon_osd_backfillfull_ratio = .985
 mon_data_avail_crit = 1
 mon_data_avail_warn = 2
 [client.rgw.a]
+rgw_gc_obj_min_wait = 2
+rgw_gc_processor_period = 2
+rgw_gc_processor_max_time = 2
 rgw_frontends = beast endpoint=127.0.0.1:${options.port}
 `
 

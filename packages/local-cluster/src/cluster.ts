@@ -17,6 +17,8 @@ export interface ClusterOptions {
   readonly port?: number | undefined
   /** Whether to use the small S3 although Ceph could run. */
   readonly smallS3: boolean
+  /** Whether a proxy before the S3 can make it fail. It costs time. Default: `true`. */
+  readonly proxied?: boolean | undefined
   /** Settings of the nodes. */
   readonly env?: { readonly [name: string]: string } | undefined
   readonly say: (line: string) => Effect.Effect<void>
@@ -60,7 +62,7 @@ const sharedSettings = (port: number, database: Database, store: s3.S3, keys: st
 /** Starts the cluster. The end of the scope stops it. */
 export const start = (options: ClusterOptions) =>
   Effect.gen(function*() {
-    const { programs, say, smallS3 } = options
+    const { programs, proxied = true, say, smallS3 } = options
     if (nginx.find() === undefined) {
       return yield* new CannotStart({ message: "nginx is not installed: apt-get install nginx-light" })
     }
@@ -72,9 +74,12 @@ export const start = (options: ClusterOptions) =>
     const port = options.port ?? (yield* NodePeers.freePort)
     const database = yield* startDatabase
     yield* say(`${database.title}: ${database.url}`)
-    const store = yield* s3.start({ program: programs.s3, small: smallS3, say })
+    const store = yield* s3.start({ program: programs.s3, small: smallS3, proxied, say })
     yield* say(`${store.title}: ${store.env["REGISTRY_S3_ENDPOINT"]}`)
-    const env = { ...sharedSettings(port, database, store, keys), ...options.env }
+    const env: { readonly [name: string]: string } = {
+      ...sharedSettings(port, database, store, keys),
+      ...options.env
+    }
     const members = yield* Effect.forEach(["node1", "node2", "node3"], (name) =>
       Effect.flatMap(NodePeers.freePort, (own) => nodes.make({ name, port: own, program: programs.node, env })))
     yield* Effect.forEach(members, (node) =>

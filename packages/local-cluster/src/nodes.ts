@@ -10,6 +10,8 @@ import { CannotStart } from "./failures.js"
 export interface Node {
   readonly name: string
   readonly authority: string
+  /** The id of the process, if it runs. */
+  readonly pid: () => number | undefined
   /** Starts the node, with other settings if they are given, and waits until it is ready. */
   readonly start: (env?: { readonly [name: string]: string }) => Effect.Effect<void, CannotStart>
   /** Asks the node to stop, and waits for it, as a rolling restart does. Returns whether it ended by itself. */
@@ -80,6 +82,7 @@ export const make = ({ env, name, port, program }: NodeOptions): Effect.Effect<N
     return {
       name,
       authority,
+      pid: () => running?.child.pid,
       start,
       stop: end(({ stop }) => stop),
       kill: Effect.asVoid(end((child) => {

@@ -67,17 +67,22 @@ const behindProxy = (title: string, s3: Endpoint) =>
     proxy: before
   }))
 
+const direct = (title: string, s3: Endpoint) => Effect.succeed<S3>({ title, env: envOf(s3) })
+
 export interface S3Options {
   /** The file of the program of the small S3. */
   readonly program: string
   /** Whether to use the small S3 although Ceph could run. */
   readonly small: boolean
+  /** Whether a proxy before the S3 can make it fail. */
+  readonly proxied: boolean
   readonly say: (line: string) => Effect.Effect<void>
 }
 
 /** Starts the S3, or returns the one that `S3_ENDPOINT` names. */
-export const start = ({ program, say, small: onlySmall }: S3Options) =>
+export const start = ({ program, proxied, say, small: onlySmall }: S3Options) =>
   Effect.gen(function*() {
+    const reached = proxied ? behindProxy : direct
     const { S3_BUCKET, S3_ENDPOINT, S3_REGION } = process.env
     if (S3_ENDPOINT !== undefined) {
       const env: S3["env"] = {
@@ -85,13 +90,13 @@ export const start = ({ program, say, small: onlySmall }: S3Options) =>
         REGISTRY_S3_BUCKET: S3_BUCKET ?? bucket,
         REGISTRY_S3_REGION: S3_REGION ?? region
       }
-      return { title: `S3 at ${S3_ENDPOINT} (from S3_ENDPOINT)`, env }
+      return { title: `S3 at ${S3_ENDPOINT} (from S3_ENDPOINT)`, env } as S3
     }
     const obstacle = onlySmall ? "on request" : ceph.obstacle()
     const started = obstacle === undefined
       ? yield* Effect.either(Effect.tap(ceph.start(say), createBucket))
       : { _tag: "Left" as const, left: { message: obstacle } }
-    if (started._tag === "Right") return yield* behindProxy("Ceph's S3 gateway", started.right)
+    if (started._tag === "Right") return yield* reached("Ceph's S3 gateway", started.right)
     const reason = started.left.message
-    return yield* behindProxy(`the small S3 for tests, in memory (${reason})`, yield* small(program))
+    return yield* reached(`the small S3 for tests, in memory (${reason})`, yield* small(program))
   })

@@ -1,7 +1,7 @@
 import { RepositoryName } from "@effect-oci/core"
 import { SqlBatch, SqlMetadataStore } from "@effect-oci/store-sql"
 import * as Sqlite from "@effect-oci/store-sql/Sqlite"
-import { BlobKey, UploadToken } from "@effect-oci/store/BlobStore"
+import { BlobKey } from "@effect-oci/store/BlobStore"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { join } from "node:path"
@@ -31,7 +31,6 @@ const isClaimRelaxed = (clock: SqlBatch.Service["clock"]) =>
         owner: undefined,
         caller: "anonymous",
         key: BlobKey("key"),
-        token: UploadToken("token"),
         algorithm: "sha256"
       },
       hour,

@@ -1,5 +1,5 @@
 import { Digest, Manifest, MediaType, RepositoryName, Tag } from "@effect-oci/core"
-import { BlobKey, UploadToken } from "@effect-oci/store/BlobStore"
+import { BlobKey } from "@effect-oci/store/BlobStore"
 import type * as MetadataStore from "@effect-oci/store/MetadataStore"
 import { Duration, Either } from "effect"
 
@@ -43,6 +43,5 @@ export const upload = (id: string): MetadataStore.NewUpload => ({
   owner: "alice",
   caller: "user alice",
   key: BlobKey(`key-${id}`),
-  token: UploadToken(`token-${id}`),
   algorithm: "sha256"
 })

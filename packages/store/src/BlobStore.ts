@@ -76,7 +76,10 @@ export interface Service {
     StoreError.NotFound | StoreError.RangeInvalid | StoreError.Truncated | StoreError.Failed,
     Scope.Scope
   >
-  /** Opens an upload, whose bytes will have the key. `size` is the expected number of bytes, if known. */
+  /**
+   * Opens an upload, whose bytes will have the key. `size` is the expected number of bytes, if known. Two requests may
+   * open the same upload at once: the second one succeeds and gets an equal token.
+   */
   readonly openUpload: (open: {
     readonly id: string
     readonly key: BlobKey

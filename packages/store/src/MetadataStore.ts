@@ -73,7 +73,10 @@ export interface Service {
     readonly size: number
     readonly key: BlobKey
     readonly keep: Duration.Duration
-    /** The upload session of the bytes, and the number of the claim. Absent for bytes of a `put`. */
+    /**
+     * The upload session that ends, and the number of the claim. Its upload has the key, or was never opened in the blob
+     * store.
+     */
     readonly upload?: { readonly id: string; readonly fence: number } | undefined
   }) => Effect.Effect<StoredBlob, StoreError.UploadUnknown | StoreError.Stale | CommandFailure>
   /**
@@ -223,7 +226,7 @@ export interface Service {
     readonly fence: number
     readonly from: number
     readonly to: number
-    readonly token: UploadToken
+    readonly token: UploadToken | undefined
     /** The digest of all bytes of the session up to `to`, or `undefined` if it is not known. */
     readonly digest: Digest | undefined
     readonly lives: Duration.Duration

@@ -46,7 +46,7 @@ export interface StoredTag {
 }
 
 /**
- * An upload session to open. It begins with no bytes.
+ * An upload session to open. It begins with no bytes, and without an upload in the blob store.
  *
  * @since 0.1.0
  * @category models
@@ -58,9 +58,8 @@ export interface NewUpload {
   readonly owner: string | undefined
   /** The caller that the session counts against, by `Caller.key`. */
   readonly caller: string
-  /** The key under which the bytes will be stored. Chosen when the session opens, so that no bytes are left behind. */
+  /** The key of the upload in the blob store. */
   readonly key: BlobKey
-  readonly token: UploadToken
   /** The expected algorithm of the final digest. */
   readonly algorithm: Algorithm
 }
@@ -72,6 +71,8 @@ export interface NewUpload {
  * @category models
  */
 export interface Upload extends NewUpload {
+  /** The state of the upload in the blob store, or `undefined` if it has not been opened there. */
+  readonly token: UploadToken | undefined
   /** The number of bytes that the session has received. */
   readonly offset: number
   /** The digest of all bytes that the session has received, by `algorithm`. `undefined` if it is not known. */

@@ -18,6 +18,7 @@ import * as confirmed from "./internal/confirmed.js"
 import * as deleter from "./internal/deleter.js"
 import * as failure from "./internal/failure.js"
 import * as lister from "./internal/lister.js"
+import * as pushBlob from "./internal/pushBlob.js"
 import * as reader from "./internal/reader.js"
 import * as runningHashes from "./internal/runningHashes.js"
 import type { Settings } from "./internal/stores.js"
@@ -113,6 +114,7 @@ export const make = (
     const services = confirmed.make(yield* stores)
     const hashes = runningHashes.make()
     const sweeping = sweeper.make(services, settings, hashes)
+    const push = pushBlob.make(services, settings, sweeping)
     const longest = Duration.times(settings.uploadTimeToLive, 0.25)
     const every = options?.collectEvery ?? longest
     // A server may build the registry where it cannot be interrupted, and then could not end its fibers.
@@ -122,7 +124,7 @@ export const make = (
     if (every !== "never") yield* repeat(sweeping.sweep, Duration.min(longest, every))
     return Registry.fromHandler(Handler.fromTable({
       ...reader.make(services, settings),
-      ...writer.make(services, settings, new Uploads(services, settings, hashes, sweeping), sweeping),
+      ...writer.make(services, settings, new Uploads(services, settings, hashes, sweeping, push), push),
       ...deleter.make(services, settings, sweeping),
       ...lister.make(services)
     }))

@@ -14,10 +14,9 @@ const limits = { perCaller: 10, perRepository: 10, total: 10 }
 const openedElsewhere = Effect.gen(function*() {
   const key = BlobStore.BlobKey("0195f3c2-0000-7000-8000-000000000000")
   const id = "upload"
-  const token = yield* Effect.flatMap(BlobStore.BlobStore, (blobs) => blobs.openUpload({ id, key }))
   const { name: owner } = Caller.anonymous
   const caller = Caller.key(Caller.anonymous)
-  const upload: MetadataStore.NewUpload = { id, repository, owner, caller, key, token, algorithm: "blake3" }
+  const upload: MetadataStore.NewUpload = { id, repository, owner, caller, key, algorithm: "blake3" }
   yield* Effect.flatMap(
     MetadataStore.MetadataStore,
     (metadata) => metadata.createUpload(upload, Duration.hours(1), limits)

@@ -38,9 +38,9 @@ export const pieces = (content: Uint8Array, length: number, size?: number): Body
     { size }
   )
 
-/** A body that fails after its first bytes. */
-export const broken = (content: Uint8Array): Body.Body =>
-  Body.stream(Stream.concat(Stream.make(content), Stream.fail(new Error("the line is dead"))))
+/** A body that fails after its first bytes, with or without a declared size. */
+export const broken = (content: Uint8Array, size?: number): Body.Body =>
+  Body.stream(Stream.concat(Stream.make(content), Stream.fail(new Error("the line is dead"))), { size })
 
 export const pushBytes = (
   content: Uint8Array,

@@ -22,18 +22,22 @@ type Message = readonly [name: string, argument: unknown]
 type Reply = { readonly answer: unknown } | { readonly problem: string }
 
 /**
- * Returns the maximum resident memory since the last call, and resets it. Uses Linux's `/proc`, because `getrusage`
- * begins with the maximum of the parent process.
+ * Returns the maximum resident memory of a process since the last call, and resets it. Uses Linux's `/proc`, because
+ * `getrusage` begins with the maximum of the parent process.
  */
-const takePeak = (): number => {
-  const [, peak] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? []
-  writeFileSync("/proc/self/clear_refs", "5")
+export const takePeak = (pid: number): number => {
+  const [, peak] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
+  writeFileSync(`/proc/${pid}/clear_refs`, "5")
   return Number(peak) * 1024
 }
 
 const usage = (): Usage => {
   const { system, user } = process.cpuUsage()
-  return { cpu: user + system, rss: process.memoryUsage.rss(), peak: existsSync("/proc") ? takePeak() : Number.NaN }
+  return {
+    cpu: user + system,
+    rss: process.memoryUsage.rss(),
+    peak: existsSync("/proc") ? takePeak(process.pid) : Number.NaN
+  }
 }
 
 /** Answers the calls of the parent process, until the parent process ends. Call it in the program. */

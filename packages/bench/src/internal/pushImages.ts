@@ -56,9 +56,12 @@ const pushImage = async (agent: Agent, repository: string) => {
   await exchange({ agent, method: "PUT", url, status: 201, body, type: MediaType.image })
 }
 
-/** Pushes small images by several clients at once, each into a repository of its own. Returns the images per second. */
+/**
+ * Pushes small images by several clients at once, each into a repository of its own and to one of the servers. Returns the
+ * images per second.
+ */
 export const pushImages = (
-  authority: string,
+  authorities: readonly [string, ...Array<string>],
   options: { readonly clients: number; readonly seconds: number }
 ): Effect.Effect<number, unknown> =>
   Effect.tryPromise(async () => {
@@ -68,6 +71,7 @@ export const pushImages = (
     let images = 0
     const client = async (index: number) => {
       for (; performance.now() < end; images++) {
+        const authority = authorities[index % authorities.length] ?? authorities[0]
         await pushImage(agent, `http://${authority}/v2/load/client-${index}`)
       }
     }

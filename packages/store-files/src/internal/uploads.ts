@@ -16,7 +16,8 @@ import * as names from "./names.js"
 /** Only the user of the process reads what is stored. */
 const mode = 0o600
 
-const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+const anyFile = constants.O_WRONLY | constants.O_CREAT
+const newFile = anyFile | constants.O_EXCL
 
 type Ended = Deferred.Deferred<never, StoreError.Stale | StoreError.UploadUnknown>
 
@@ -78,12 +79,14 @@ export class Uploads {
     return Effect.suspend(() => {
       const token = names.tokenOf(key, id)
       return names.check(key).pipe(
-        Effect.zipRight(files.use(join(this.path, token), newFile, () => Effect.void, mode)),
+        Effect.zipRight(files.use(join(this.path, token), anyFile, () => Effect.void, mode)),
         Effect.mapBoth({
           onFailure: failedOrFull,
           onSuccess: () => {
             // The entry of the file is not synced: a client whose session a power failure takes starts a new one.
-            this.sessions.set(token, { fence: 0, running: undefined, needsSync: false, hasFailed: false })
+            if (!this.sessions.has(token)) {
+              this.sessions.set(token, { fence: 0, running: undefined, needsSync: false, hasFailed: false })
+            }
             return token
           }
         })

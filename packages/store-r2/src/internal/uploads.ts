@@ -86,7 +86,10 @@ export class Uploads {
   }
 
   open(id: string, key: BlobKey): Effect.Effect<UploadToken, StoreError.Failed> {
-    return this.mark(key, { id, fence: 0, uploadId: undefined }).pipe(
+    return this.find(key).pipe(
+      Effect.flatMap((marker) =>
+        marker === undefined ? this.mark(key, { id, fence: 0, uploadId: undefined }) : Effect.void
+      ),
       Effect.as(encode({ key, parts: [], tails: [] })),
       Effect.mapError(failed)
     )

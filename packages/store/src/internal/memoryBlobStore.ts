@@ -159,7 +159,7 @@ export const make = (room: Room): BlobStore.Service => {
     },
     openUpload: ({ id, key }) =>
       Effect.sync(() => {
-        store.uploads.set(key, { id, key, fence: 0, chunks: [], size: 0 })
+        if (store.uploads.get(key) === undefined) store.uploads.set(key, { id, key, fence: 0, chunks: [], size: 0 })
         return BlobStore.UploadToken(key)
       }),
     append: (append) => Effect.suspend(() => store.append(append)),

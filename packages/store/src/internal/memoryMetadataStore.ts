@@ -73,7 +73,10 @@ const blobCommands = (state: State): Pick<Service, BlobCommands> => {
             : uploadUnknown
         }
         if (existing === undefined && state.garbage.has(key)) return uploadUnknown
-        if (session !== undefined) state.sessions.close(session)
+        if (session !== undefined) {
+          state.sessions.close(session)
+          if (session.key !== key) state.keys.delete(session.key)
+        }
         const blob = existing ?? blobOf(digest, size, key)
         state.blobs.set(digest, blob)
         if (blob.stored.key === key) state.keys.add(key)
@@ -170,7 +173,7 @@ const uploadCommands = (state: State): Pick<Service, UploadCommands> => {
   return {
     createUpload: (created, lives, limits) =>
       Effect.suspend(() => {
-        const upload = { ...created, offset: 0, digest: undefined, fence: 0 }
+        const upload = { ...created, token: undefined, offset: 0, digest: undefined, fence: 0 }
         const evicted = state.sessions.open(upload, state.after(lives), limits)
         if (evicted === undefined) return Effect.fail(new StoreError.TooManyUploads())
         state.keys.add(upload.key)

@@ -12,6 +12,7 @@ import type * as MetadataStore from "../MetadataStore.js"
 import * as StoreError from "../StoreError.js"
 import * as failure from "./failure.js"
 import * as keys from "./keys.js"
+import type * as pushBlob from "./pushBlob.js"
 import type { RunningHashes } from "./runningHashes.js"
 import type { Settings, Stores } from "./stores.js"
 import type { Sweeper } from "./sweeper.js"
@@ -36,6 +37,11 @@ const hashed = (body: Body.Body, hash: ChunkHash): Body.Body =>
     }
   }))
 
+/** Returns whether an error says that content has another digest than its client expected. */
+const isWrong = (error: pushBlob.PushFailure): boolean =>
+  error._tag === "OciStoreDigestWrong" ||
+  (error._tag === "OciStoreBodyBroken" && error.cause instanceof RegistryError.DigestInvalid)
+
 /** A session may evict another one when it opens. So many sessions open between two deletes of the garbage. */
 const opensPerRelease = 100
 
@@ -52,7 +58,8 @@ export class Uploads {
     stores: Stores,
     private readonly settings: Settings,
     private readonly hashes: RunningHashes,
-    private readonly sweeper: Sweeper
+    private readonly sweeper: Sweeper,
+    private readonly push: pushBlob.PushBlob
   ) {
     this.blobs = stores.blobs
     this.metadata = stores.metadata
@@ -66,21 +73,16 @@ export class Uploads {
       const caller = yield* Caller.Caller
       const id = crypto.randomUUID()
       const key = yield* keys.make
-      const token = yield* this.blobs.openUpload({ id, key })
       const upload: MetadataStore.NewUpload = {
         id,
         repository: operation.repository,
         owner: caller.name,
         caller: Caller.key(caller),
         key,
-        token,
         algorithm
       }
       const create = this.metadata.createUpload(upload, this.settings.uploadTimeToLive, this.settings.uploadLimits)
-      yield* create.pipe(
-        Effect.catchTag("OciStoreTooManyUploads", () => Effect.zipRight(this.sweeper.expire, create)),
-        Effect.onError(() => Effect.ignore(this.blobs.abort(token)))
-      )
+      yield* Effect.catchTag(create, "OciStoreTooManyUploads", () => Effect.zipRight(this.sweeper.expire, create))
       this.opened = (this.opened + 1) % opensPerRelease
       if (this.opened === 0) yield* this.sweeper.release
       return upload
@@ -127,8 +129,8 @@ export class Uploads {
     body: Body.Body,
     algorithm: Digest.Algorithm
   ): Answer<MetadataStore.Upload> {
-    const { fence, offset, token } = upload
-    return Effect.flatMap(Digest.load(algorithm), () => {
+    const { fence, offset } = upload
+    return Effect.flatMap(Effect.zipRight(Digest.load(algorithm), this.tokenOf(upload)), (token) => {
       const hasher = this.hashes.copy(upload, algorithm)
       const hash = hasher === undefined ? undefined : { hasher, size: 0 }
       const sized = body.size === undefined ? body : Body.exactly(body, body.size)
@@ -139,10 +141,13 @@ export class Uploads {
         body: hash === undefined ? sized : hashed(sized, hash)
       }).pipe(
         Effect.flatMap((appended) => this.advance(upload, appended, hash)),
-        Effect.tapErrorTag("OciStoreBodyBroken", ({ appended }) =>
-          appended === undefined || appended.offset === offset
-            ? Effect.void
-            : Effect.ignore(this.advance(upload, appended, hash))),
+        Effect.tapErrorTag(
+          "OciStoreBodyBroken",
+          ({ appended }) =>
+            appended === undefined || (appended.offset === offset && upload.token !== undefined)
+              ? Effect.void
+              : Effect.ignore(this.advance(upload, appended, hash))
+        ),
         this.endIfLost(upload)
       )
     }).pipe(
@@ -158,7 +163,7 @@ export class Uploads {
     digest: Digest.Digest,
     algorithm: Digest.Algorithm
   ): Answer<Descriptor> {
-    const { fence, id, key, offset: size, repository, token } = upload
+    const { fence, id, key, offset: size, repository } = upload
     const check = (actual: Digest.Digest) =>
       actual === digest ? Effect.void : Effect.zipRight(
         this.discard(upload),
@@ -169,6 +174,7 @@ export class Uploads {
       : undefined
     const finished = Effect.gen(this, function*() {
       if (known !== undefined) yield* check(known)
+      const token = yield* this.tokenOf(upload)
       yield* this.endIfLost(upload)(this.blobs.commit({ token, size }))
       if (known === undefined) yield* Effect.flatMap(this.digestOfStored(key, algorithm), check)
       const keep = this.settings.policy.grace
@@ -180,8 +186,30 @@ export class Uploads {
     return Effect.mapError(this.sweeper.whileReceiving(upload, finished), failure.of(operation))
   }
 
+  /**
+   * Makes a claimed session that has no bytes yet a blob, by one call of the blob store. A session whose content has
+   * another digest ends. After a body that broke, it is as before.
+   */
+  finishWhole(
+    operation: Operation.CompleteUpload,
+    upload: MetadataStore.Upload,
+    blob: Pick<pushBlob.Push, "digest" | "size" | "body">
+  ): Answer<Descriptor> {
+    const { fence, id, repository } = upload
+    return this.push({ ...blob, repository, upload: { id, fence } }).pipe(
+      Effect.tapError((error) => isWrong(error) ? this.discard(upload) : Effect.void),
+      (finished) => this.sweeper.whileReceiving(upload, finished),
+      Effect.mapError(failure.of(operation))
+    )
+  }
+
   cancel(operation: Operation.CancelUpload): Answer<void> {
     return Effect.flatMap(this.find(operation), (upload) => Effect.mapError(this.end(upload), failure.of(operation)))
+  }
+
+  /** Returns the token of a claimed session. Opens its upload in the blob store for its first bytes. */
+  private tokenOf({ id, key, token }: MetadataStore.Upload) {
+    return token === undefined ? this.blobs.openUpload({ id, key }) : Effect.succeed(token)
   }
 
   private end({ id }: MetadataStore.Upload) {

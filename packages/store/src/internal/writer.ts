@@ -1,3 +1,4 @@
+import * as Body from "@effect-oci/core/Body"
 import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
@@ -5,10 +6,9 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import type * as MetadataStore from "../MetadataStore.js"
 import * as failure from "./failure.js"
-import * as pushBlob from "./pushBlob.js"
+import type { PushBlob } from "./pushBlob.js"
 import { pushManifest } from "./pushManifest.js"
 import type { Settings, Stores } from "./stores.js"
-import type { Sweeper } from "./sweeper.js"
 import type { Uploads } from "./uploads.js"
 
 /** Returns the algorithm of a digest, and loads it. Fails if the store cannot verify this algorithm. */
@@ -29,8 +29,14 @@ const unsupported = (operation: Operation.Operation, algorithm: string) =>
     })
   )
 
+/**
+ * The final request of an upload stores a smaller body in one call, without a session in the blob store: of such a body,
+ * a client can as well send all bytes again.
+ */
+const minResumable = 1024 * 1024
+
 /** Creates the handlers of the operations that write. */
-export const make = (stores: Stores, settings: Settings, uploads: Uploads, sweeper: Sweeper): Handler.WriterTable => {
+export const make = (stores: Stores, settings: Settings, uploads: Uploads, push: PushBlob): Handler.WriterTable => {
   const { granularity } = stores.blobs
   const started = ({ id }: MetadataStore.NewUpload): Operation.Upload => progress({ id, offset: 0 })
   const progress = ({ id, offset }: { readonly id: string; readonly offset: number }): Operation.Upload => ({
@@ -38,10 +44,17 @@ export const make = (stores: Stores, settings: Settings, uploads: Uploads, sweep
     offset,
     ...(granularity > 1 ? { minChunkSize: granularity } : {})
   })
-  const push = pushBlob.make(stores, settings, sweeper)
+  // Of a body that breaks, a store with this granularity would keep nothing that is smaller.
+  const wholeSize = Math.max(granularity, minResumable)
 
   return {
-    PushBlob: (operation) => Effect.zipRight(verifiable(operation, operation.descriptor.digest), push(operation)),
+    PushBlob: (operation) => {
+      const { body, descriptor: { digest, size }, repository } = operation
+      return Effect.zipRight(
+        verifiable(operation, digest),
+        Effect.mapError(push({ repository, digest, size, body }), failure.of(operation))
+      )
+    },
     MountBlob: (operation) =>
       Effect.gen(function*() {
         const { digest, from, repository } = operation
@@ -69,11 +82,14 @@ export const make = (stores: Stores, settings: Settings, uploads: Uploads, sweep
       ),
     CompleteUpload: (operation) =>
       Effect.gen(function*() {
-        const { body, digest } = operation
+        const { body = Body.empty, digest } = operation
         const algorithm = yield* verifiable(operation, digest)
         const upload = yield* uploads.claim(operation)
+        if (upload.token === undefined && body.size !== undefined && body.size <= wholeSize) {
+          return yield* uploads.finishWhole(operation, upload, { digest, body, size: body.size })
+        }
         // After a lost answer the upload may be complete: a client repeats the request without content.
-        const whole = body === undefined || body.size === 0
+        const whole = body.size === 0
           ? upload
           : yield* uploads.append(operation, upload, body, algorithm)
         return yield* uploads.finish(operation, whole, digest, algorithm)

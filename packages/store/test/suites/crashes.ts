@@ -33,7 +33,8 @@ export const crashes = (makeStores: MakeStores) => {
         const registry = yield* Registry
         const blobs = yield* BlobStore.BlobStore
         const { id } = yield* registry.startUpload(repository)
-        const { token } = yield* Effect.flatMap(MetadataStore.MetadataStore, (metadata) => metadata.getUpload(id))
+        const { key } = yield* Effect.flatMap(MetadataStore.MetadataStore, (metadata) => metadata.getUpload(id))
+        const token = yield* blobs.openUpload({ id, key })
         yield* blobs.append({ token, fence: 1, offset: 0, body: Body.bytes(tail) })
         expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 0 })
         expect(yield* registry.appendUpload(repository, id, Body.bytes(head), { offset: 0 })).toEqual({ id, offset: 5 })
@@ -112,16 +113,21 @@ export const crashes = (makeStores: MakeStores) => {
       Effect.gen(function*() {
         const blobs = yield* BlobStore.BlobStore
         yield* blobs.openUpload({ id: "stray", key: BlobStore.BlobKey("00000000-0000-7000-8000-000000000001") })
-        const { id } = yield* restarted(Effect.flatMap(Registry, (registry) => registry.startUpload(repository)))
+        const begin = Effect.flatMap(Registry, (registry) =>
+          Effect.flatMap(
+            registry.startUpload(repository),
+            ({ id }) => registry.appendUpload(repository, id, Body.bytes(head))
+          ))
+        const { id } = yield* restarted(begin)
         yield* TestClock.adjust("30 minutes")
-        const kept = yield* restarted(Effect.flatMap(Registry, (registry) => registry.startUpload(repository)))
+        const kept = yield* restarted(begin)
         yield* TestClock.adjust("31 minutes")
         yield* restarted(
           Effect.gen(function*() {
             const registry = yield* Registry
             yield* TestClock.adjust(0)
             expect(yield* tagOf(registry.getUpload(repository, id))).toBe("OciBlobUploadUnknown")
-            expect(yield* registry.getUpload(repository, kept.id)).toEqual({ id: kept.id, offset: 0 })
+            expect(yield* registry.getUpload(repository, kept.id)).toEqual(kept)
             expect(yield* openUploads).toBe(1)
           }),
           { grace: 0 }

@@ -95,7 +95,7 @@ export const uploadLimits = (makeStores: MakeStores) => {
           expect(yield* registry.getUpload(repository, newest.id)).toEqual(newest)
           yield* TestClock.adjust("15 minutes")
           const { listUploads } = yield* BlobStore.BlobStore
-          expect(yield* listUploads(undefined, 10)).toHaveLength(2)
+          expect(yield* listUploads(undefined, 10)).toHaveLength(1)
         }).pipe(on(makeStores, limits))
     )
 

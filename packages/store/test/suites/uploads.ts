@@ -1,7 +1,8 @@
 import { Body, Caller, Digest, Registry } from "@effect-oci/core"
 import type { RegistryError, RepositoryName } from "@effect-oci/core"
+import { BlobStore } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Queue, Stream, TestClock } from "effect"
+import { Context, Effect, Fiber, Layer, Queue, Stream, TestClock } from "effect"
 import {
   absent,
   broken,
@@ -19,6 +20,23 @@ import {
   unknown
 } from "../fixtures.js"
 import type { MakeStores } from "../fixtures.js"
+
+/** Records the calls that store bytes. */
+const recorded = (calls: Array<string>, stores: ReturnType<MakeStores>): ReturnType<MakeStores> =>
+  Layer.map(stores, (context) => {
+    const blobs = Context.get(context, BlobStore.BlobStore)
+    const record = <Input, Output>(name: string, call: (input: Input) => Output) => (input: Input): Output => {
+      calls.push(name)
+      return call(input)
+    }
+    return Context.add(context, BlobStore.BlobStore, {
+      ...blobs,
+      put: record("put", blobs.put),
+      openUpload: record("openUpload", blobs.openUpload),
+      append: record("append", blobs.append),
+      commit: record("commit", blobs.commit)
+    })
+  })
 
 const [head, tail] = [hello.subarray(0, 5), hello.subarray(5)]
 
@@ -145,6 +163,51 @@ export const uploads = (makeStores: MakeStores) => {
         yield* registry.appendUpload(repository, id, Body.bytes(hello.subarray(offset)))
         yield* registry.completeUpload(repository, id, helloDigest)
         expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each(
+      [
+        ["breaks", broken(hello.subarray(0, 7), 12), "OciBodyFailed"],
+        ["is shorter than declared", pieces(hello, 7, 40), "OciSizeInvalid"]
+      ] as const
+    )("continues an upload whose only request %s", ([, body, tag]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        expect(yield* tagOf(registry.completeUpload(repository, id, helloDigest, { body }))).toBe(tag)
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("OciBlobUnknown")
+        const { offset } = yield* registry.getUpload(repository, id)
+        yield* registry.completeUpload(repository, id, helloDigest, { body: Body.bytes(hello.subarray(offset)) })
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect("stores a small upload of one request with one call of the blob store", () => {
+      const calls: Array<string> = []
+      return Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* registry.completeUpload(repository, id, helloDigest, { body: Body.bytes(hello) })
+        expect(calls).toEqual(["put"])
+        expect(yield* tagOf(registry.getUpload(repository, id))).toBe("OciBlobUploadUnknown")
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(on(() => recorded(calls, makeStores())))
+    })
+
+    it.effect("counts one of two requests at once that each complete a session alone, and mixes no bytes (rule 49)", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const [a, b] = [text("aaaa"), text("bbbb")]
+        const { id } = yield* registry.startUpload(repository)
+        const complete = (content: Uint8Array) =>
+          Effect.either(
+            registry.completeUpload(repository, id, Digest.fromBytes(content), { body: pieces(content, 1, 4) })
+          )
+        const results = yield* Effect.all([complete(a), complete(b)], { concurrency: "unbounded" })
+        const [done, ...others] = results.flatMap((result) => result._tag === "Right" ? [result.right.digest] : [])
+        expect(others).toEqual([])
+        if (done === undefined) throw new Error("no request completed the upload")
+        expect(yield* pullText(repository, done)).toBe(done === Digest.fromBytes(a) ? "aaaa" : "bbbb")
+        expect(yield* tagOf(registry.getUpload(repository, id))).toBe("OciBlobUploadUnknown")
       }).pipe(test))
 
     it.effect("counts the newer of two chunks at one offset, and mixes no bytes (rule 49)", () =>

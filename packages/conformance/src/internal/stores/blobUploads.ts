@@ -89,6 +89,12 @@ export const blobUploads: ReadonlyArray<StoreCheck<BlobStore.BlobStore>> = [
       yield* returns(readBytes(store, key(n)), current.content)
     }
   }),
+  blobCheck("opens an upload again with an equal token, and keeps its bytes", function*(store) {
+    const token = yield* begin(store)
+    const appended = yield* appends(store, token, 1, 0, bytes(50))
+    yield* returns(begin(store), token)
+    yield* commits(store, appended, bytes(50))
+  }),
   blobCheck("commits the first bytes of an upload once, and again without effect", function*(store) {
     const size = chunkSize(store)
     const first = yield* appends(store, yield* begin(store), 1, 0, bytes(size))

@@ -8,7 +8,7 @@ import * as sample from "./samples.js"
 import { equal, mismatch, returns } from "./subject.js"
 import type { Subject } from "./subject.js"
 
-const { blob, blobGarbage, digest, key, link, long, manifestDigest, other, put, refers, repository, upTo, v1 } = sample
+const { blob, garbage, digest, key, link, long, manifestDigest, other, put, refers, repository, upTo, v1 } = sample
 
 /** How long content is kept after the event that may have released it, in units. */
 const grace = 4
@@ -95,10 +95,10 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* returns(reviewAll(store, subject), { manifests: 0, blobs: 5 })
     for (let n = 1; n <= 5; n++) yield* blobIsGone(store, n)
     yield* returns(store.findBlob(other, digest(1)), blob(1))
-    yield* collects(store, ...[2, 3, 4, 5].map(blobGarbage))
+    yield* collects(store, ...[2, 3, 4, 5].map(garbage))
     yield* store.deleteManifest(other, manifestDigest(1), false)
     yield* returns(settle(store, subject), { manifests: 0, blobs: 1 })
-    yield* collects(store, blobGarbage(1))
+    yield* collects(store, garbage(1))
   }),
   metadataCheck("keeps what a manifest refers to, until it is deleted", function*(store, subject) {
     for (const n of [1, 2]) yield* store.linkBlob(link(n, zero))
@@ -110,7 +110,7 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* returns(reviewAll(store, subject), nothing)
     for (const n of [1, 2]) yield* blobIsKept(store, n)
     yield* returns(settle(store, subject), { manifests: 0, blobs: 2 })
-    yield* collects(store, blobGarbage(1), blobGarbage(2))
+    yield* collects(store, garbage(1), garbage(2))
   }),
   metadataCheck("removes untagged manifests only if the policy says so", function*(store, subject) {
     yield* store.linkBlob(link(1, zero))
@@ -161,7 +161,7 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
   })
 ]
 
-const garbage: ReadonlyArray<StoreCheck<MetadataStore>> = [
+const collection: ReadonlyArray<StoreCheck<MetadataStore>> = [
   ...["unlinkBlob", "review"].map((command) =>
     metadataCheck(`garbage of ${command} is claimed after a while, until forgotten`, function*(store, subject) {
       const { pass, units } = subject
@@ -174,7 +174,7 @@ const garbage: ReadonlyArray<StoreCheck<MetadataStore>> = [
       // The bytes are readable for two units. Each claim then lasts for four.
       for (const [wait, claimed] of [[1, 0], [2, 1], [3, 0], [2, 1]] as const) {
         yield* pass(wait)
-        yield* returns(claim, claimed === 1 ? [blobGarbage(1)] : [])
+        yield* returns(claim, claimed === 1 ? [garbage(1)] : [])
       }
       yield* store.forgetGarbage([key(1), key(9)])
       yield* pass(5)
@@ -190,10 +190,10 @@ const garbage: ReadonlyArray<StoreCheck<MetadataStore>> = [
     const claims = yield* Effect.all(claim, { concurrency: "unbounded" })
     yield* equal(claims.filter(({ length }) => length > 4), [])
     const all = claims.flat().toSorted((a, b) => a.key < b.key ? -1 : 1)
-    yield* equal(all, upTo(30).map((n) => sample.uploadGarbage(n + 1)))
+    yield* equal(all, upTo(30).map((n) => sample.garbage(n + 1)))
     yield* collects(store)
   })
 ]
 
 /** What a metadata store promises of leases, reviews and garbage. */
-export const metadataCollector: ReadonlyArray<StoreCheck<MetadataStore>> = [...leases, ...reviews, ...garbage]
+export const metadataCollector: ReadonlyArray<StoreCheck<MetadataStore>> = [...leases, ...reviews, ...collection]

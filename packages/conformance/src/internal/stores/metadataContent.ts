@@ -109,7 +109,7 @@ const commands: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* store.linkBlob(link(1, { key: key(4) }))
     const unknownKeys = Effect.map(store.unknownKeys([5, 1, 2, 3, 4, 0].map(key)), (all) => all.toSorted())
     yield* returns(unknownKeys, [key(0), key(5)])
-    yield* collects(store, sample.blobGarbage(4))
+    yield* collects(store, sample.garbage(4))
     yield* store.forgetGarbage([key(4)])
     yield* returns(unknownKeys, [key(0), key(4), key(5)])
     yield* returns(store.unknownKeys([]), [])
@@ -124,7 +124,7 @@ const atOnce: ReadonlyArray<StoreCheck<MetadataStore>> = [
     const linked = yield* Effect.forEach(all, linkOne, { concurrency: "unbounded" })
     const [first = blob(1)] = linked
     yield* equal(linked, all.map(() => first))
-    yield* collects(store, ...all.filter((n) => key(n) !== first.key).map(sample.blobGarbage))
+    yield* collects(store, ...all.filter((n) => key(n) !== first.key).map(sample.garbage))
   }),
   ...[{ ifAbsent: true }, { ifMatch: manifestDigest(0) }].map((condition) =>
     metadataCheck(`of many pushes at once with ${Object.keys(condition).join("")}, one succeeds`, function*(store) {

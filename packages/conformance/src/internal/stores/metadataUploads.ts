@@ -4,7 +4,7 @@ import * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import type { StoreCheck } from "../../StoreCheck.js"
 import { collects, metadataCheck } from "./metadataContent.js"
-import { blob, digest, key, limits, link, long, other, unknown, upload, uploadGarbage } from "./samples.js"
+import { blob, digest, garbage, key, limits, link, long, other, unknown, upload } from "./samples.js"
 import { equal, fails, returns } from "./subject.js"
 
 const uploadUnknown = new StoreError.UploadUnknown()
@@ -13,6 +13,7 @@ const next = UploadToken("next")
 /** An upload session as it is stored. */
 const stored = (created: NewUpload, fields: Partial<Upload> = {}): Upload => ({
   ...created,
+  token: undefined,
   offset: 0,
   digest: undefined,
   fence: 0,
@@ -54,7 +55,7 @@ const sessions: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* returns(store.getUpload("upload-1"), stored(created))
     yield* store.endUpload("upload-1")
     yield* isUnknown(store)
-    yield* collects(store, uploadGarbage(1))
+    yield* collects(store, garbage(1))
   }),
   metadataCheck("advanceUpload moves a session from its offset, and again without effect", function*(store) {
     yield* begin(store)
@@ -99,7 +100,7 @@ const sessions: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* Effect.either(again)
     yield* returns(store.findBlob(other, digest(1)), blob(1))
     yield* fails(store.getUpload("upload-2"), uploadUnknown)
-    yield* collects(store, uploadGarbage(2))
+    yield* collects(store, garbage(2))
   })
 ]
 
@@ -128,7 +129,7 @@ const expiry: ReadonlyArray<StoreCheck<MetadataStore>> = [
     const first = yield* store.claimGarbage(10, long)
     yield* equal(first.length, 2)
     yield* returns(store.expireUploads(2), { more: false })
-    yield* collects(store, ...[1, 2, 3].map(uploadGarbage).filter(({ key }) => first.every((one) => one.key !== key)))
+    yield* collects(store, ...[1, 2, 3].map(garbage).filter(({ key }) => first.every((one) => one.key !== key)))
     yield* returns(store.getUpload("upload-4"), stored(upload(4)))
   })
 ]
@@ -144,7 +145,7 @@ const limited: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* create(4, { caller: "carol" })
     // The session of alice ends for two limits: of her sessions, and of all. The session of bob ends for the repository.
     yield* create(5, { caller: "alice" })
-    yield* collects(store, uploadGarbage(1), uploadGarbage(3))
+    yield* collects(store, garbage(1), garbage(3))
     yield* fails(store.getUpload("upload-1"), uploadUnknown)
     yield* store.claimUpload("upload-5", long)
     yield* fails(create(6, { caller: "alice", repository: other }), new StoreError.TooManyUploads())

@@ -122,6 +122,7 @@ const isUnmixed = (content: Uint8Array, all: ReadonlyArray<Sent>) =>
 const storedBytes = ({ blobs, metadata }: Stores, id: string) =>
   Effect.gen(function*() {
     const { key, offset, token } = yield* metadata.getUpload(id)
+    if (token === undefined) return bytes(0)
     yield* blobs.commit({ token, size: offset })
     return yield* readBytes(blobs, key)
   })

@@ -93,7 +93,6 @@ export const upload = (n: number, fields: Partial<MetadataStore.NewUpload> = {})
   owner: undefined,
   caller: "anonymous",
   key: key(n),
-  token: BlobStore.UploadToken(`token-${n}`),
   algorithm: "sha256",
   ...fields
 })
@@ -109,11 +108,5 @@ export const unlink = (n: number, fields: Partial<Parameters<MetadataStore.Servi
   ...fields
 })
 
-/** The garbage of the n-th upload session. */
-export const uploadGarbage = (n: number): MetadataStore.Garbage => ({
-  key: key(n),
-  token: BlobStore.UploadToken(`token-${n}`)
-})
-
-/** The garbage of bytes that were a blob. */
-export const blobGarbage = (n: number): MetadataStore.Garbage => ({ key: key(n), token: undefined })
+/** The garbage of bytes without an upload in the blob store. */
+export const garbage = (n: number): MetadataStore.Garbage => ({ key: key(n), token: undefined })

@@ -41,7 +41,7 @@ const findBlob = (db: Database): Service["findBlob"] => {
 
 /** The bytes are stored under another key, so that these are garbage. */
 const addGarbage = `INSERT INTO garbage (key, token, due_at)
-  SELECT :key, (SELECT token FROM upload WHERE id = :upload), :now FROM blob WHERE digest = :digest AND key <> :key
+  SELECT :key, (SELECT NULLIF(token, '') FROM upload WHERE id = :upload), :now FROM blob WHERE digest = :digest AND key <> :key
   ON CONFLICT (key) DO NOTHING`
 
 /** Adds stored bytes to a repository as a blob. */

@@ -24,13 +24,16 @@ const relaxed = { relaxed: true }
  */
 const claiming = ({ isShared }: Database) => isShared ? {} : relaxed
 
+/** The token of a session without an upload in the blob store. */
+const unopened = ""
+
 const uploadOf = (row: Row): MetadataStore.Upload => ({
   id: row["id"] as string,
   repository: row["repository"] as RepositoryName,
   owner: row["owner"] as string | null ?? undefined,
   caller: row["caller"] as string,
   key: BlobKey(row["key"] as string),
-  token: UploadToken(row["token"] as string),
+  token: row["token"] === unopened ? undefined : UploadToken(row["token"] as string),
   algorithm: row["algorithm"] as Algorithm,
   offset: Number(row["received"]),
   digest: row["digest"] === null ? undefined : digestCode.decode(row["digest"] as Uint8Array),
@@ -66,11 +69,11 @@ const createUpload = (db: Database): Service["createUpload"] => {
     ...makeRoom(db, "true", ":total"),
     db.statement(`INSERT INTO upload (id, repository, owner, caller, key, token, algorithm, received, digest, fence,
         expires_at)
-      VALUES (:id, :repository, :owner, :caller, :key, :token, :algorithm, 0, NULL, 0, :now + :lives)
+      VALUES (:id, :repository, :owner, :caller, :key, '${unopened}', :algorithm, 0, NULL, 0, :now + :lives)
       ON CONFLICT (id) DO NOTHING`)
   ]
   const refusals = { TooManyUploads: () => new StoreError.TooManyUploads() }
-  return ({ algorithm, caller, id, key, owner, repository, token }, lives, { perCaller, perRepository, total }) =>
+  return ({ algorithm, caller, id, key, owner, repository }, lives, { perCaller, perRepository, total }) =>
     Effect.asVoid(db.run(
       statements,
       {
@@ -79,7 +82,6 @@ const createUpload = (db: Database): Service["createUpload"] => {
         owner: owner ?? null,
         caller,
         key,
-        token,
         algorithm,
         lives: millis(lives),
         perCaller: atMost(perCaller),
@@ -119,7 +121,7 @@ const advanceUpload = (db: Database): Service["advanceUpload"] => {
         fence,
         from,
         to,
-        token,
+        token: token ?? unopened,
         digest: digest === undefined ? null : digestCode.encode(digest),
         lives: millis(lives)
       },
