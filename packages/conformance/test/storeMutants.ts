@@ -134,7 +134,7 @@ export const blobMutants: ReadonlyArray<Mutant<Blobs>> = [
       abort: (token) => Effect.zipRight(store.abort(token), store.delete([keys.get(token)!]))
     }
   }],
-  ["an upload that is opened again begins anew", "opens an upload again", (store) => ({
+  ["an upload that is opened again loses its bytes", "opens an upload again", (store) => ({
     openUpload: (open) =>
       Effect.flatMap(store.openUpload(open), (token) => Effect.zipRight(store.abort(token), store.openUpload(open)))
   })],

@@ -90,7 +90,7 @@ export const start = ({ program, proxied, say, small: onlySmall }: S3Options) =>
         REGISTRY_S3_BUCKET: S3_BUCKET ?? bucket,
         REGISTRY_S3_REGION: S3_REGION ?? region
       }
-      return { title: `S3 at ${S3_ENDPOINT} (from S3_ENDPOINT)`, env } as S3
+      return { title: `S3 at ${S3_ENDPOINT} (from S3_ENDPOINT)`, env }
     }
     const obstacle = onlySmall ? "on request" : ceph.obstacle()
     const started = obstacle === undefined
