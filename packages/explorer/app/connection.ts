@@ -2,7 +2,7 @@
 import * as Credential from "@effect-oci/auth/Credential"
 import * as Credentials from "@effect-oci/auth/Credentials"
 import * as Client from "@effect-oci/client/Client"
-import { Registry } from "@effect-oci/core/Registry"
+import type { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Context from "effect/Context"
@@ -89,10 +89,10 @@ const withLogin = <A, E, R>(effect: Effect.Effect<A, E, R>, origin: string, logi
 export const connect = (origin: string, login?: Login): Connection | undefined =>
   Exit.getOrElse(
     Runtime.runSyncExit(runtime)(withLogin(
-      Effect.map(Client.make(optionsOf(origin, login)), (handler): Connection => ({
+      Effect.map(Client.make(optionsOf(origin, login)), (registry): Connection => ({
         origin,
         host: route.hostOf(origin),
-        registry: Registry.fromHandler(handler),
+        registry,
         username: login?.username
       })),
       origin,
@@ -105,6 +105,6 @@ export const connect = (origin: string, login?: Login): Connection | undefined =
 export const check = (origin: string, login: Login): Effect.Effect<void, RegistryError> =>
   Effect.asVoid(Effect.catchTag(
     withLogin(Client.ping(optionsOf(origin, login)), origin, login),
-    "SyntaxInvalid",
+    "OciSyntaxInvalid",
     (error) => Effect.die(error)
   ))

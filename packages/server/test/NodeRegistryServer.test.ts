@@ -93,7 +93,7 @@ describe("NodeRegistryServer: listening", () => {
 
   it.scoped("layerConfig reads its options from the configuration", () =>
     Effect.gen(function*() {
-      const server = NodeRegistryServer.layerConfig({ port: Config.port("PORT"), host: Config.string("HOST") }).pipe(
+      const server = NodeRegistryServer.layerConfig({ port: Config.integer("PORT"), host: Config.string("HOST") }).pipe(
         Layer.provide(Memory.layer())
       )
       const build = (variables: Record<string, string>) =>
