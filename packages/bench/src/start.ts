@@ -14,7 +14,7 @@ import { divided, interleave, row, samplesOf } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 import { root } from "./internal/moduleGraph.js"
 
-const rounds = { warmUp: 1, rounds: 9 }
+const rounds = { warmUp: 1, rounds: 5 }
 
 type Arguments = ReadonlyArray<string>
 

@@ -191,6 +191,6 @@ export const verifiable = (digest: Digest): Algorithm | undefined => {
  * @since 0.1.0
  * @category schemas
  */
-export const schema: Schema.Schema<Digest, string> = Schema.String.pipe(
-  Schema.filter((text) => digestProblem(text) ?? true, { identifier: "Digest" })
+export const schema: Schema.Schema<Digest, string> = /* @__PURE__ */ Schema.String.pipe(
+  /* @__PURE__ */ Schema.filter((text) => digestProblem(text) ?? true, { identifier: "Digest" })
 ) as never

@@ -67,7 +67,10 @@ export const isRegistryError = (value: unknown): value is RegistryError =>
  * assert.deepEqual(json, { _tag: "OciRefused", by: "Policy", reason: "too old" })
  * ```
  */
-export const schema: Schema.Schema<RegistryError, unknown> = errorSchema<RegistryError>(classes, ownFields)
+export const schema: Schema.Schema<RegistryError, unknown> = /* @__PURE__ */ errorSchema<RegistryError>(
+  classes,
+  ownFields
+)
 
 /**
  * The statuses of temporary problems, from RFC 9110 and RFC 6585. Other 5xx statuses mean that the server will never do

@@ -60,6 +60,6 @@ export const make = (text: string): RepositoryName => Either.getOrThrowWith(pars
  * @since 0.1.0
  * @category schemas
  */
-export const schema: Schema.Schema<RepositoryName, string> = Schema.String.pipe(
-  Schema.filter((text) => nameProblem(text) ?? true, { identifier: "RepositoryName" })
+export const schema: Schema.Schema<RepositoryName, string> = /* @__PURE__ */ Schema.String.pipe(
+  /* @__PURE__ */ Schema.filter((text) => nameProblem(text) ?? true, { identifier: "RepositoryName" })
 ) as never

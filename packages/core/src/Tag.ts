@@ -60,6 +60,6 @@ export const make = (text: string): Tag => Either.getOrThrowWith(parse(text), (e
  * @since 0.1.0
  * @category schemas
  */
-export const schema: Schema.Schema<Tag, string> = Schema.String.pipe(
-  Schema.filter((text) => tagProblem(text) ?? true, { identifier: "Tag" })
+export const schema: Schema.Schema<Tag, string> = /* @__PURE__ */ Schema.String.pipe(
+  /* @__PURE__ */ Schema.filter((text) => tagProblem(text) ?? true, { identifier: "Tag" })
 ) as never
