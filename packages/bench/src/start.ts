@@ -76,8 +76,11 @@ const imports = Effect.gen(function*() {
   ])
   const samples = samplesOf(yield* interleave(cases, rounds))
   const bare = samples("node")
-  return footprint.specifiers.map((name) =>
-    row({ name, unit: "ms", better: "lower" }, samples(name).map((time, round) => time - (bare[round] ?? Number.NaN)))
+  return footprint.specifiers.map((specifier) =>
+    row(
+      { name: `import of ${specifier}`, unit: "ms", better: "lower" },
+      samples(specifier).map((time, round) => time - (bare[round] ?? Number.NaN))
+    )
   )
 })
 
