@@ -5,7 +5,7 @@ import { spawn } from "node:child_process"
 const first = ["format:check", "lint", "cycles", "lock", "build"]
 
 /** Each of these is one after the other, beside the others. */
-const lanes = [["types"], ["words", "docs", "packages", "typetests", "footprint"]]
+const lanes = [["types"], ["words", "pages", "docs", "packages", "typetests", "footprint"]]
 
 /** @type {Array<string>} */
 const failed = []

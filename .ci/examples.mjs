@@ -1,40 +1,66 @@
 // Compiles the examples: fenced `ts` blocks of doc comments and, where they start with an import, of the READMEs and of
-// the pages in the packages' `docs`. Those of pages are programs: they are run, over what was built, and must end well.
+// the pages in `docs`. Those of pages are programs: they are run, over what was built, and must end well. Two kinds are
+// not run: blocks that begin with the comment of a file name, which import each other, and blocks marked `ts no-run`. A block
+// marked `ts elsewhere` needs packages that are not installed here: `npm run follow` compiles and runs it.
 import { execFile } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import ts from "typescript"
-import { fail, root, shown, sourcesOf, wholeProject, workspaces } from "./workspace.mjs"
+import { fail, markdownOf, root, shown, sourcesOf, wholeProject, workspaces } from "./workspace.mjs"
 
 /** Each example is a module beside the file that it stands in, on the same lines. @type {Map<string, string>} */
 const examples = new Map()
 
-/** @param {string} file @param {RegExp} margin what stands before each line of a block */
-const extract = (file, margin) => {
-  /** @type {Array<string> | undefined} */
-  let block
+/** The names of examples that are programs. @type {Set<string>} */
+const programs = new Set()
+
+/** @typedef {{ index: number, text: string, file: string | undefined, runs: boolean }} Block */
+
+/** Returns the blocks of a file. @param {string} file @param {RegExp} margin what stands before each line of a block */
+const blocksOf = (file, margin) => {
+  /** @type {Array<Block>} */
+  const blocks = []
+  /** @type {{ lines: Array<string>, isMarked: boolean } | undefined} */
+  let open
   for (const [index, line] of readFileSync(file, "utf8").split("\n").entries()) {
     const text = line.replace(margin, "")
-    if (block === undefined) {
-      if (margin.test(line) && /^```(ts|typescript)\b/.test(text)) block = Array.from({ length: index + 1 }, () => "")
+    if (open === undefined) {
+      if (!margin.test(line) || !/^```(ts|typescript)( no-run)?$/.test(text)) continue
+      open = { lines: Array.from({ length: index + 1 }, () => ""), isMarked: text.endsWith(" no-run") }
     } else if (text.startsWith("```")) {
-      const whole = file.endsWith(".ts") || block.join("\n").trimStart().startsWith("import ")
-      if (whole) examples.set(`${file}.${index}.ts`, block.join("\n"))
-      block = undefined
+      const example = open.lines.join("\n")
+      const [, named] = /^\n*\/\/ (?:[\w-]+\/)*([\w.-]+)\.ts\n/.exec(example) ?? []
+      blocks.push({ index, text: example, file: named, runs: !open.isMarked && named === undefined })
+      open = undefined
     } else {
-      block.push(text)
+      open.lines.push(text)
     }
+  }
+  return blocks
+}
+
+/** @param {string} file @param {RegExp} margin */
+const extract = (file, margin) => {
+  const blocks = blocksOf(file, margin)
+  for (const { index, runs, text } of blocks) {
+    const code = text.trimStart().replace(/^\/\/.*\n/, "")
+    if (!file.endsWith(".ts") && !code.startsWith("import ")) continue
+    // A file of a page is the last block with its name, or the next one.
+    const linked = text.replaceAll(/"\.\/([\w.-]+)\.js"/g, (whole, name) => {
+      const versions = blocks.filter((block) => block.file === name)
+      const version = versions.findLast((block) => block.index <= index) ?? versions[0]
+      return version === undefined ? whole : `"./${basename(file)}.${version.index}.js"`
+    })
+    const name = `${file}.${index}.ts`
+    examples.set(name, linked)
+    if (runs && /[\\/]docs[\\/]/.test(file)) programs.add(name)
   }
 }
 
 for (const file of workspaces.flatMap((each) => sourcesOf(each, "src"))) extract(file, /^\s*\* ?/)
 for (const folder of [root, ...workspaces.map((each) => each.folder)]) {
-  if (existsSync(join(folder, "README.md"))) extract(join(folder, "README.md"), /^/)
-  if (!existsSync(join(folder, "docs"))) continue
-  for (const page of readdirSync(join(folder, "docs"))) {
-    if (page.endsWith(".md")) extract(join(folder, "docs", page), /^/)
-  }
+  for (const page of markdownOf(folder)) extract(page, /^/)
 }
 
 const { options } = wholeProject({ incremental: false, noUnusedLocals: false })
@@ -92,9 +118,9 @@ const run = (name, text, index) => {
   )
 }
 
-const programs = [...examples].filter(([name]) => /[\\/]docs[\\/][^\\/]+$/.test(name) && !broken.has(name)).entries()
+const queue = [...examples].filter(([name]) => programs.has(name) && !broken.has(name)).entries()
 const worker = async () => {
-  for (const [index, [name, text]] of programs) await run(name, text, index)
+  for (const [index, [name, text]] of queue) await run(name, text, index)
 }
 await Promise.all(Array.from({ length: availableParallelism() }, worker))
 rmSync(folder, { recursive: true })

@@ -34,7 +34,7 @@ export const sourcesOf = ({ folder }, part) =>
 
 /** Returns the Markdown files of a folder and of its `docs`. @param {string} folder */
 export const markdownOf = (folder) =>
-  [folder, join(folder, "docs")].flatMap((each) =>
+  [folder, join(folder, "docs"), join(folder, "docs/how-to")].flatMap((each) =>
     existsSync(each) ? readdirSync(each).filter((file) => file.endsWith(".md")).map((file) => join(each, file)) : []
   )
 
