@@ -6,8 +6,7 @@ import * as Markdown from "./markdown.mjs"
 import { modules } from "./pages.mjs"
 
 /** Returns the route of the page that a file of TypeDoc's goes into. @param {string} file below `api` */
-const routeOf = (file) =>
-  `api/${file.replace(/\.md$/, "").replace(/\/namespaces\/.*$/, "").replace(/\/index$/, "")}`
+const routeOf = (file) => `api/${file.replace(/\.md$/, "").replace(/\/namespaces\/.*$/, "").replace(/\/index$/, "")}`
 
 /** Returns the text of a file with absolute links. @param {string} api @param {string} file */
 const linked = (api, file) =>

@@ -95,9 +95,11 @@ const summaryOf = (comment) => comment.replace(/\n\n[\s\S]*/, "").replaceAll("\n
 
 /** The parts of modules, which users import as the whole: `export * from "./OperationModel.js"`. */
 const partsOf = (/** @type {ReadonlyArray<string>} */ files) =>
-  new Set(files.filter((file) => !file.endsWith("index.ts")).flatMap((file) =>
-    [...readFileSync(file, "utf8").matchAll(/^export \* from "\.\/(\w+)\.js"$/gm)].map(([, name]) => name)
-  ))
+  new Set(
+    files.filter((file) => !file.endsWith("index.ts")).flatMap((file) =>
+      [...readFileSync(file, "utf8").matchAll(/^export \* from "\.\/(\w+)\.js"$/gm)].map(([, name]) => name)
+    )
+  )
 
 /** @param {import("../../.ci/workspace.mjs").Workspace} workspace */
 const modulesIn = (workspace) => {
