@@ -49,7 +49,13 @@ export const write = (api) => {
         : exported.includes(`export { ${name} } from`)
         ? `import { ${name} } from "${from}"`
         : whole
-      const page = [`# ${name}`, comment, `\`\`\`ts\n${imports}\n\`\`\``, shortened(text ?? "").trim()].join("\n\n")
+      const page = [
+        "---\npageClass: api\n---",
+        `# ${name}`,
+        comment,
+        `\`\`\`ts\n${imports}\n\`\`\``,
+        shortened(text ?? "").trim()
+      ].join("\n\n")
       mkdirSync(join(api, workspace.name), { recursive: true })
       writeFileSync(join(api, "..", `${route}.md`), `${page}\n`)
     }

@@ -76,6 +76,13 @@ const routeOf = (source) =>
 
 /** Short names for the navigation. @type {Record<string, string>} */
 const labels = {
+  "docs/tutorial.md": "Tutorial",
+  "docs/how-to/several-registries.md": "Several registries",
+  "docs/how-to/credentials.md": "Credentials",
+  "docs/how-to/testing.md": "Tests",
+  "docs/how-to/mirrors.md": "Mirrors",
+  "docs/how-to/from-go.md": "From libraries for Go",
+  "docs/comparison.md": "Comparison",
   "docs/cluster.md": "Run several nodes",
   "packages/middleware/README.md": "Overview",
   "packages/bench/README.md": "Figures",
@@ -153,6 +160,8 @@ const textOf = (source) => {
     const api = `/api/${file.split("/")[1]}/${wrapper}`
     return `${text.trimEnd()}\n\n## API\n\n[\`${wrapper}\`](${api}) has the signatures and the types.\n`
   }
+  // The title of a private workspace is its name.
+  if (file === "packages/bench/README.md") return text.replace(/^# .*/, "# Figures")
   const [, name] = /^packages\/([^/]+)\/README\.md$/.exec(file) ?? []
   if (name !== undefined) return text.trimEnd() + apiOf("API", name)
   return text.trimEnd() + (file.startsWith("examples/") ? codeOf(dirname(file)) : "")
