@@ -1,7 +1,6 @@
 // Compiles the examples: fenced `ts` blocks of doc comments and, where they start with an import, of the READMEs and of
 // the pages in `docs`. Those of pages are programs: they are run, over what was built, and must end well. Two kinds are
-// not run: blocks that begin with the comment of a file name, which import each other, and blocks marked `ts no-run`. A block
-// marked `ts elsewhere` needs packages that are not installed here: `npm run follow` compiles and runs it.
+// not run: blocks that begin with the comment of a file name, which import each other, and blocks marked `ts no-run`.
 import { execFile } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"

@@ -1,5 +1,5 @@
 // Follows a page to the letter, as a reader does: in an empty folder, from the tarballs of `npm run pack`.
-// `npm run follow [PAGE…]`, by default the pages that have such steps.
+// `npm run follow [-- PAGE…]`, by default the tutorial.
 //
 // - A block of code that begins with the comment of a file name is written to that file.
 // - A `sh` block runs. `sh NAME PORT` starts a program that serves on a port, in place of the last program of that name.
@@ -120,7 +120,7 @@ process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
 mkdirSync(join(folder, "effect-oci"))
 await packInto(join(folder, "effect-oci/tarballs"))
 
-const pages = process.argv.length > 2 ? process.argv.slice(2) : ["docs/tutorial.md", "docs/how-to/observability.md"]
+const pages = process.argv.length > 2 ? process.argv.slice(2) : ["docs/tutorial.md"]
 for (const page of pages) {
   const began = performance.now()
   const own = mkdtempSync(join(folder, "page-"))

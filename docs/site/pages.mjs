@@ -25,6 +25,7 @@ const chapters = {
     "docs/how-to/credentials.md",
     "docs/how-to/testing.md",
     "docs/how-to/observability.md",
+    "packages/middleware/docs/opentelemetry.md",
     "docs/how-to/mirrors.md",
     "docs/how-to/ci.md",
     "docs/how-to/from-go.md",
@@ -32,7 +33,7 @@ const chapters = {
   ],
   Wrappers: [
     "packages/middleware/README.md",
-    ...pagesIn("packages/middleware/docs").filter((file) => !file.endsWith("your-own.md")),
+    ...pagesIn("packages/middleware/docs").filter((file) => /\/[A-Z]\w+\.md$/.test(file)),
     ...pagesIn("packages/recording/docs"),
     "packages/middleware/docs/your-own.md"
   ],
