@@ -74,10 +74,10 @@ export const mapLinks = (text, change) => {
   return mapProse(
     text,
     (line) =>
-      line.split(/(`+[^`]*`+)/).map((part, index, parts) =>
+      line.split(/(`+[^`]*`+)/).map((part, index) =>
         index % 2 === 1
           ? part
-          : part.replace(/(\]\()([^()\s]+)(\))/g, (whole, open, target, close) => open + change(target) + close)
+          : part.replace(/(\]\()([^()\s]+)(\))/g, (_, open, target, close) => open + change(target) + close)
       ).join("")
   )
 }
