@@ -27,6 +27,5 @@ it("bundles the command again after a source has changed, and only then", () => 
   const changed = run()
   expect(changed).toMatchObject({ status: 0, stderr: "", stdout: "0.1.0\n" })
   expect(changed.bundled).toBeGreaterThan(first.bundled)
-  // The bundle, and the bytecode of this version of it.
-  expect(readdirSync(folder)).toHaveLength(3)
+  expect(readdirSync(folder).filter((file) => file.endsWith(".cjs"))).toHaveLength(1)
 }, 60_000)

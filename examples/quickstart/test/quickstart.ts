@@ -2,19 +2,25 @@
 import { Effect } from "effect"
 import type { Scope } from "effect"
 import { spawn, spawnSync } from "node:child_process"
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const example = fileURLToPath(new URL("..", import.meta.url))
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
 const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
-
-const page = fileURLToPath(new URL("../../../packages/explorer/scripts/build.mjs", import.meta.url))
+/** Builds the page of the explorer in a clone. An installed package contains the page. */
+const page = join(
+  dirname(createRequire(import.meta.url).resolve("@effect-oci/explorer/package.json")),
+  "scripts/build.mjs"
+)
 
 /** The build takes half a minute in a clean clone, and a second after that. */
 export const build = (): void => {
-  for (const args of [[tsc, "-b", example], [page]]) {
+  for (const args of [[tsc, "-b", example], ...existsSync(page) ? [[page]] : []]) {
     const { status, stderr, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" })
     if (status !== 0) throw new Error(stdout + stderr)
   }
