@@ -42,10 +42,8 @@ export const SaveButton = (
     setState("ready")
   }
   return (
-    <button type="button" class="link" onClick={state === "reading" ? cancel : start}>
-      <span role="status">
-        {state === "reading" ? "Reading… Cancel" : state === "failed" ? "Download failed; try again" : "Download"}
-      </span>
+    <button type="button" class="link" aria-live="polite" onClick={state === "reading" ? cancel : start}>
+      {state === "reading" ? "Reading… Cancel" : state === "failed" ? "Download failed; try again" : "Download"}
     </button>
   )
 }

@@ -51,7 +51,6 @@ const Open = () => {
         aria-label="Open a repository, a tag, a digest or another registry"
         placeholder="Open team/app:v1 or https://registry.example.com"
         autocapitalize="none"
-        autocorrect="off"
         spellcheck={false}
         required
         aria-invalid={problem !== undefined}

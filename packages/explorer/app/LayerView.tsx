@@ -120,26 +120,28 @@ const Files = (
         </span>
       </div>
       {listing.limit !== undefined && <p class="note">The page stopped reading {listing.limit}: there is more.</p>}
-      {search === "" && <FolderPath path={path} props={props} />}
-      <Paged items={items} key={`${path} ${search}`} size={200}>
-        {(shown) => (
-          <div class="scroll">
-            <table class="files">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col">Size</th>
-                  <th scope="col">Mode</th>
-                </tr>
-              </thead>
-              <tbody>
-                {shown.map((item, at) => <Line key={at} item={item} props={props} showPath={search !== ""} />)}
-              </tbody>
-            </table>
-          </div>
-        )}
-      </Paged>
-      {items.length === 0 && <p class="empty">Nothing.</p>}
+      <div class="card">
+        {search === "" && <FolderPath path={path} props={props} />}
+        <Paged items={items} key={`${path} ${search}`} size={200}>
+          {(shown) => (
+            <div class="scroll">
+              <table class="files">
+                <thead>
+                  <tr>
+                    <th scope="col">Name</th>
+                    <th scope="col">Size</th>
+                    <th scope="col">Mode</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {shown.map((item, at) => <Line key={at} item={item} props={props} showPath={search !== ""} />)}
+                </tbody>
+              </table>
+            </div>
+          )}
+        </Paged>
+        {items.length === 0 && <p class="empty">Nothing.</p>}
+      </div>
     </>
   )
 }

@@ -163,7 +163,13 @@ const View = (
         </p>
       )}
       <Summary loaded={loaded} repository={repository} />
-      <Pull repository={repository} reference={reference} digest={descriptor.digest} />
+      <Pull
+        repository={repository}
+        reference={reference}
+        digest={descriptor.digest}
+        isArtifact={document?._tag === "Artifact" ||
+          (document?._tag === "Image" && !content.isImageConfig(document.config))}
+      />
       <Document loaded={loaded} repository={repository} />
       {Object.keys(annotations).length > 0 && (
         <Section title="Annotations">

@@ -26,14 +26,16 @@ const commandOf = (program: Program, name: string, isPlain: boolean): string => 
 }
 
 export const Pull = (
-  { digest, reference, repository }: {
+  { digest, isArtifact, reference, repository }: {
     readonly repository: RepositoryName
     readonly reference: Operation.TagOrDigest
     readonly digest: Digest
+    /** Whether the manifest is not an image, so that docker cannot pull it. */
+    readonly isArtifact: boolean
   }
 ) => {
   const { connection: { host, origin } } = useApp()
-  const [program, setProgram] = useState<Program>("docker")
+  const [program, setProgram] = useState<Program>(isArtifact ? "oras" : "docker")
   const [isPinned, setPinned] = useState(false)
   const isTag = !reference.includes(":")
   const name = `${host}/${repository}${isTag && !isPinned ? `:${reference}` : `@${digest}`}`
@@ -46,7 +48,7 @@ export const Pull = (
       <div class="choices">
         <fieldset>
           <legend>With</legend>
-          {programs.map((each) => (
+          {programs.filter((each) => each !== "docker" || !isArtifact).map((each) => (
             <label key={each}>
               <input type="radio" name="program" checked={program === each} onChange={() => setProgram(each)} /> {each}
             </label>

@@ -35,6 +35,8 @@ const fetchPlainly: typeof fetch = (input, init) => {
   // The browser sends its own. In some browsers these would need a permission of the registry (CORS).
   headers.delete("user-agent")
   headers.delete("accept-encoding")
+  // `Content-Range` says the same.
+  headers.delete("upload-offset")
   return fetch(input, { ...init, headers, credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer" })
 }
 

@@ -115,7 +115,8 @@ export const blob = (
     ))
   })
 
-const isImageConfig = ({ mediaType }: Descriptor): boolean =>
+/** Returns whether a config is that of a container image, and not of an artifact. */
+export const isImageConfig = ({ mediaType }: Descriptor): boolean =>
   mediaType === "application/vnd.oci.image.config.v1+json" ||
   mediaType === "application/vnd.docker.container.image.v1+json"
 

@@ -18,7 +18,7 @@ export interface Explanation {
 }
 
 /** The reasons why a browser gets no answer. It does not say them, so the page finds out by other requests. */
-export type Silence = "offline" | "policy" | "cors" | "unreachable"
+export type Silence = "offline" | "policy" | "cors" | "broken" | "unreachable"
 
 const refused = new Set<string>()
 
@@ -31,17 +31,16 @@ export const watchPolicy = (): void =>
 /** Finds out why a registry did not answer. */
 export const diagnose = (origin: string): Effect.Effect<Silence> => {
   if (!navigator.onLine) return Effect.succeed("offline")
-  // Without CORS, a browser sends the request too, and says only whether there was an answer.
-  const answers = Effect.promise((signal) =>
-    fetch(`${origin}/v2/`, { mode: "no-cors", credentials: "omit", cache: "no-store", signal }).then(
-      () => true,
-      () => false
+  const answers = (mode: RequestMode) =>
+    Effect.promise((signal) =>
+      fetch(`${origin}/v2/`, { mode, credentials: "omit", cache: "no-store", signal }).then(() => true, () => false)
     )
-  )
-  return Effect.map(
-    answers,
-    (hasAnswered) => refused.has(origin) ? "policy" : hasAnswered && origin !== location.origin ? "cors" : "unreachable"
-  )
+  return Effect.gen(function*() {
+    if (yield* answers("cors")) return "broken"
+    // Without CORS, a browser sends the request too, and says only whether there was an answer.
+    const hasAnswered = yield* answers("no-cors")
+    return refused.has(origin) ? "policy" : hasAnswered ? "cors" : "unreachable"
+  })
 }
 
 /** Explains why a registry did not answer. */
@@ -63,6 +62,13 @@ export const silent = (silence: Silence, origin: string): Explanation => {
         advice:
           `Its operator can allow the origin ${location.origin}, with the methods GET, HEAD, POST, PUT, PATCH and ` +
           "DELETE, and the request headers Authorization, Accept and Content-Type."
+      }
+    case "broken":
+      return {
+        what: `${host} answers, but the browser could not read this answer.`,
+        advice:
+          "The connection may have broken off: try again. Or the registry does not allow this kind of request to the " +
+          "page (CORS), or declares a Content-Encoding that its content does not have."
       }
     case "unreachable":
       return {

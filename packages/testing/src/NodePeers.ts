@@ -111,9 +111,11 @@ export interface Server {
  */
 export interface DockerRegistryOptions {
   readonly auth?: { readonly [kind: string]: { readonly [parameter: string]: string } } | undefined
+  /** The headers of all answers, such as those of CORS. */
+  readonly headers?: { readonly [name: string]: ReadonlyArray<string> } | undefined
 }
 
-const config = (folder: string, port: number, { auth }: DockerRegistryOptions) => `
+const config = (folder: string, port: number, { auth, headers = {} }: DockerRegistryOptions) => `
 version: 0.1
 log: { level: error, accesslog: { disabled: true } }
 storage:
@@ -121,7 +123,7 @@ storage:
   filesystem: { rootdirectory: ${JSON.stringify(join(folder, "data"))} }
   delete: { enabled: true }
   maintenance: { uploadpurging: { enabled: false } }
-http: { addr: "127.0.0.1:${port}" }
+http: { addr: "127.0.0.1:${port}", headers: ${JSON.stringify(headers)} }
 ${auth === undefined ? "" : `auth: ${JSON.stringify(auth)}`}
 `
 

@@ -1,0 +1,297 @@
+import * as Client from "@effect-oci/client/Client"
+import { RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import { Registry } from "@effect-oci/core"
+import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
+import type { Users } from "@effect-oci/guard"
+import { Quirks } from "@effect-oci/server"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import type { Page } from "playwright-core"
+import { hasBrowser, serve, setup, visit } from "./browser.js"
+import { files, push } from "./images.js"
+
+const app = RepositoryName.make("team/app")
+const v1 = Tag.make("v1")
+const image = Effect.map(files({ "hello.txt": "hello" }), (layer) => ({
+  layers: [layer],
+  config: { os: "linux", architecture: "riscv64", history: [{ created_by: "RUN hello" }] }
+}))
+
+const account: Users.Account = { identity: { name: "alice" }, version: "1" } as never
+
+const users: Users.Users = {
+  check: ({ password, username }) =>
+    username === "alice" && Redacted.value(password) === "right"
+      ? Effect.succeed(account)
+      : Effect.fail(new RegistryError.Unauthorized({})),
+  find: () => Effect.succeed(account)
+}
+
+const logIn = async (page: Page, password: string) => {
+  const form = page.locator("main form.login")
+  await form.getByLabel("User name").fill("alice")
+  await form.getByLabel(/^Password/).fill(password)
+  await form.getByRole("button", { name: "Log in" }).click()
+}
+
+/** What distribution needs to be used from a page. */
+const corsHeaders = (origin: string) => ({
+  "Access-Control-Allow-Origin": [origin],
+  "Access-Control-Allow-Methods": ["GET, HEAD, POST, PUT, PATCH, DELETE"],
+  "Access-Control-Allow-Headers": [
+    "Authorization, Accept, Content-Type, Content-Range, Range, If-Match, If-None-Match"
+  ],
+  "Access-Control-Expose-Headers": ["Docker-Content-Digest, Link, Location, OCI-Subject, Range, WWW-Authenticate"]
+})
+
+describe.runIf(hasBrowser)("a registry with users", () => {
+  setup()
+
+  it.scopedLive("asks for a login, says that a password is wrong, and keeps the right one only in memory", () =>
+    Effect.gen(function*() {
+      const { host, origin, registry } = yield* serve({ guard: Guard.make({ users, policy: Policy.authenticated }) })
+      yield* push(registry, app, yield* image, v1)
+      const { act, problems } = yield* visit(`${origin}/#/team/app:v1`, { origins: [origin] })
+      yield* act(async (page) => {
+        await page.getByText("The registry wants to know who you are.").waitFor()
+        await logIn(page, "wrong")
+        await page.getByText("The registry does not accept this user name and password.").waitFor()
+        await logIn(page, "right")
+        await page.getByText("linux/riscv64").waitFor()
+        await page.locator("header").getByText("alice").waitFor()
+        const kept = await page.evaluate(async () => [
+          JSON.stringify({ ...localStorage }),
+          JSON.stringify({ ...sessionStorage }),
+          document.cookie,
+          (await indexedDB.databases()).length,
+          (await caches.keys()).length
+        ])
+        expect(kept).toEqual(["{}", "{}", "", 0, 0])
+        await page.getByRole("button", { name: "Log out" }).click()
+        await page.getByText("The registry wants to know who you are.").waitFor()
+        expect(await page.getByText("linux/riscv64").count()).toBe(0)
+        await logIn(page, "right")
+        await page.getByText("linux/riscv64").waitFor()
+        await page.reload()
+        await page.getByText("The registry wants to know who you are.").waitFor()
+      })
+      expect(host).toContain("127.0.0.1")
+      expect(problems).toEqual([])
+    }))
+
+  it.scopedLive("logs in with tokens of the registry's own token service", () =>
+    Effect.gen(function*() {
+      const port = yield* NodePeers.freePort
+      const issuer = `http://127.0.0.1:${port}`
+      const service = `127.0.0.1:${port}`
+      const keys = yield* TokenKeys.ring(yield* TokenKeys.generate())
+      const tokens = yield* TokenService.make({ issuer, service, keys, users, policy: Policy.authenticated })
+      const verify = yield* TokenVerifier.make({ issuer, audience: service, keys })
+      const { origin, registry } = yield* serve({
+        port,
+        guard: Guard.make({ tokens: { verify, service, realm: `${issuer}/token` }, policy: Policy.authenticated }),
+        mounts: { "/token": tokens.answer }
+      })
+      yield* push(registry, app, yield* image, v1)
+      const { act, problems } = yield* visit(`${origin}/#/team/app`, { origins: [origin] })
+      yield* act(async (page) => {
+        await page.getByText("The registry wants to know who you are.").waitFor()
+        await logIn(page, "wrong")
+        await page.getByText("The registry does not accept this user name and password.").waitFor()
+        await logIn(page, "right")
+        await page.getByRole("link", { name: "v1" }).click()
+        await page.getByText("linux/riscv64").waitFor()
+      })
+      expect(problems).toEqual([])
+    }))
+
+  it.scopedLive("sends the password to another token server only after the user has allowed it", () =>
+    Effect.gen(function*() {
+      const registryPort = yield* NodePeers.freePort
+      const service = `127.0.0.1:${registryPort}`
+      const keys = yield* TokenKeys.ring(yield* TokenKeys.generate())
+      const received: Array<string> = []
+      const tokenServer = yield* serve({
+        cors: { origins: "*" },
+        mounts: {
+          "/token": (request) => {
+            if (request.headers["authorization"] !== undefined) received.push(request.headers["authorization"])
+            return Effect.flatMap(
+              TokenService.make({ issuer: "issuer", service, keys, users, policy: Policy.authenticated }),
+              ({ answer }) => answer(request)
+            )
+          }
+        }
+      })
+      const verify = yield* TokenVerifier.make({ issuer: "issuer", audience: service, keys })
+      const { origin, registry } = yield* serve({
+        port: registryPort,
+        connect: [tokenServer.origin],
+        guard: Guard.make({
+          tokens: { verify, service, realm: `${tokenServer.origin}/token` },
+          policy: Policy.authenticated
+        })
+      })
+      yield* push(registry, app, yield* image, v1)
+      const { act, problems } = yield* visit(`${origin}/#/team/app:v1`, { origins: [origin, tokenServer.origin] })
+      yield* act(async (page) => {
+        await page.locator("main form.login").waitFor()
+        await logIn(page, "right")
+        await page.getByText("which this registry names as its token server").waitFor()
+        expect(received).toEqual([])
+        await page.getByRole("checkbox").check()
+        await logIn(page, "right")
+        await page.getByText("linux/riscv64").waitFor()
+        expect(received.length).toBeGreaterThan(0)
+      })
+      expect(problems).toEqual([])
+    }))
+})
+
+describe.runIf(hasBrowser)("another registry", () => {
+  setup()
+
+  it.scopedLive("is refused by the policy of the page unless the option connect allows it", () =>
+    Effect.gen(function*() {
+      const other = yield* serve({ hasPage: false, cors: { origins: "*" } })
+      const { origin } = yield* serve()
+      const { act } = yield* visit(`${origin}/#${other.origin}/team/app`, { origins: [origin] })
+      yield* act((page) => page.getByText(`This page may not connect to ${other.origin}.`).waitFor())
+    }))
+
+  it.scopedLive("that does not allow the page is named as such, with what its operator has to do", () =>
+    Effect.gen(function*() {
+      const other = yield* serve({ hasPage: false })
+      const { origin } = yield* serve({ connect: "*" })
+      const { act } = yield* visit(`${origin}/#${other.origin}/team/app`, { origins: [origin, other.origin] })
+      yield* act((page) => page.getByText(`can allow the origin ${origin}`).waitFor())
+      yield* act(async (page) => {
+        await page.goto(`${origin}/#http://127.0.0.1:1/team/app`)
+        await page.getByText("http://127.0.0.1:1 does not answer.").waitFor()
+      })
+    }))
+
+  it.scopedLive("is used like the own one if it allows the page", () =>
+    Effect.gen(function*() {
+      const { origin } = yield* serve({ connect: "*" })
+      const other = yield* serve({ hasPage: false, cors: { origins: [origin] } })
+      yield* push(other.registry, app, yield* image, v1)
+      const { act, problems } = yield* visit(origin, { origins: [origin, other.origin] })
+      yield* act(async (page) => {
+        await page.getByRole("textbox", { name: /^Open a repository/ }).fill(other.host)
+        await page.getByRole("button", { name: "Open", exact: true }).click()
+        await page.getByRole("link", { name: "team/app" }).click()
+        await page.getByRole("link", { name: "v1" }).click()
+        await page.getByText("linux/riscv64").waitFor()
+        expect(new URL(page.url()).hash).toBe(`#${other.origin}/team/app:v1`)
+        await page.getByText(`docker pull ${other.host}/team/app:v1`).waitFor()
+      })
+      expect(problems).toEqual([])
+    }))
+
+  it.scopedLive.each(Quirks.names.filter((name) => name !== "static-files"))(
+    "with the quirks of %s shows a repository, a tag and an image",
+    (name) =>
+      Effect.gen(function*() {
+        const { origin, registry } = yield* serve({ quirks: Quirks.like(name) })
+        yield* push(registry, app, yield* image, v1)
+        const { act, problems } = yield* visit(`${origin}/#/team/app`, { origins: [origin] })
+        yield* act(async (page) => {
+          await page.getByRole("link", { name: "v1" }).click()
+          await page.getByText("linux/riscv64").waitFor()
+          await page.getByText("RUN hello").waitFor()
+          await page.getByText("Nothing refers to this manifest").waitFor()
+          await page.getByRole("link", { name: "Files of layer 1" }).click()
+          await page.getByRole("link", { name: "hello.txt" }).waitFor()
+        })
+        expect(problems).toEqual([])
+      })
+  )
+
+  it.scopedLive("with a wrong Content-Encoding, which a browser cannot read, is named as such", () =>
+    Effect.gen(function*() {
+      const { origin, registry } = yield* serve({ quirks: Quirks.like("static-files") })
+      yield* push(registry, app, yield* image, v1)
+      const { act } = yield* visit(`${origin}/#/team/app:v1`, { origins: [origin] })
+      yield* act((page) => page.getByText("the browser could not read this answer").first().waitFor())
+      yield* act((page) => page.getByText("Pull", { exact: true }).waitFor())
+    }))
+
+  it.scopedLive("without a catalog says so, and opens repositories by name", () =>
+    Effect.gen(function*() {
+      const { origin, registry } = yield* serve({ quirks: { noCatalog: true } })
+      yield* push(registry, app, yield* image, v1)
+      const { act } = yield* visit(origin, { origins: [origin] })
+      yield* act(async (page) => {
+        await page.getByText("Many registries do not list their repositories").waitFor()
+        await page.getByRole("textbox", { name: /^Open a repository/ }).fill("team/app:v1")
+        await page.keyboard.press("Enter")
+        await page.getByText("linux/riscv64").waitFor()
+      })
+    }))
+
+  it.scopedLive(
+    "that is offline for a while is shown as it was, and continues when it is back",
+    () =>
+      Effect.gen(function*() {
+        const { origin, registry } = yield* serve()
+        yield* push(registry, app, yield* image, v1)
+        const { act, page } = yield* visit(`${origin}/#/team/app`, { origins: [origin] })
+        yield* act((page) => page.getByRole("link", { name: "v1" }).waitFor())
+        yield* act(() => page.context().setOffline(true))
+        yield* act((page) => page.getByText("This device is offline.").waitFor({ timeout: 20_000 }))
+        yield* act((page) => page.getByRole("link", { name: "v1" }).waitFor())
+        yield* push(registry, app, yield* image, Tag.make("v2"))
+        yield* act(() => page.context().setOffline(false))
+        yield* act((page) => page.getByRole("link", { name: "v2" }).waitFor({ timeout: 20_000 }))
+        expect(yield* act((page) => page.getByText("This device is offline.").count())).toBe(0)
+      }),
+    60_000
+  )
+})
+
+describe.runIf(hasBrowser && NodePeers.have("docker-registry"))("docker-registry", () => {
+  setup()
+
+  it.scopedLive("with CORS headers shows an image, and takes an upload and a delete from the page", () =>
+    Effect.gen(function*() {
+      const { origin } = yield* serve({ connect: "*" })
+      const peer = yield* NodePeers.dockerRegistryWith({ headers: corsHeaders(origin) })
+      const context = yield* Layer.build(
+        Client.layer({ host: peer.authority, insecure: true }).pipe(Layer.provide(FetchHttpClient.layer))
+      )
+      yield* push(yield* Effect.provide(Registry, context), app, yield* image, v1)
+      const there = `http://${peer.authority}`
+      const { act, problems } = yield* visit(`${origin}/#${there}/`, { origins: [origin, there] })
+      yield* act(async (page) => {
+        await page.getByRole("link", { name: "team/app" }).click()
+        await page.getByRole("link", { name: "v1" }).click()
+        await page.getByText("linux/riscv64").waitFor()
+        await page.getByRole("link", { name: "Files of layer 1" }).click()
+        await page.getByRole("link", { name: "hello.txt" }).waitFor()
+        await page.goto(`${origin}/#${there}/team/files`)
+        await page.locator("input[type=file]").setInputFiles([
+          { name: "large.bin", mimeType: "", buffer: Buffer.alloc(3 * 1024 * 1024, "x") }
+        ])
+        await page.getByLabel("Tag", { exact: true }).fill("v1")
+        await page.getByRole("button", { name: "Upload as an artifact" }).click()
+        await page.getByRole("link", { name: "team/files:v1" }).click()
+        await page.getByText("Delete", { exact: true }).click()
+        await page.getByRole("button", { name: "Delete the manifest" }).click()
+        await page.getByText("Deleted.").waitFor()
+      })
+      expect(problems).toEqual([])
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("without CORS headers is named as a registry that does not allow the page", () =>
+    Effect.gen(function*() {
+      const { origin } = yield* serve({ connect: "*" })
+      const peer = yield* NodePeers.dockerRegistry
+      const there = `http://${peer.authority}`
+      const { act } = yield* visit(`${origin}/#${there}/`, { origins: [origin, there] })
+      yield* act((page) => page.getByText(`${there} answers, but it does not allow this page`).waitFor())
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
