@@ -31,6 +31,7 @@ import type * as S3Program from "./programs/s3.js"
 const MiB = 1024 * 1024
 const clients = 16
 const seconds = 3
+const imagesPerSecond = 40
 const repository = "bench/large"
 const dead = 100_000
 
@@ -60,7 +61,10 @@ const bucketOf = ({ env }: Cluster.Cluster): S3Program.Bucket => ({
 const nodesTime = ({ nodes }: Cluster.Cluster) =>
   Effect.map(Effect.forEach(nodes, ({ pid }) => processorTime(pid() ?? 0)), (times) => times.reduce((a, b) => a + b))
 
-/** Measures pushes to one node, to three, and through nginx, with reads of a manifest at the same place. */
+/**
+ * Measures pushes to one node, to three, through nginx, and at a rate through nginx, with reads of a manifest at the same
+ * place.
+ */
 const pushes = (cluster: Cluster.Cluster) =>
   Effect.gen(function*() {
     const [first, ...others] = cluster.nodes.map(({ authority }) => authority)
@@ -72,7 +76,8 @@ const pushes = (cluster: Cluster.Cluster) =>
     const places = new Map<string, Authorities>([
       ["one", [first]],
       ["three", [first, ...others]],
-      ["nginx", [cluster.authority]]
+      ["nginx", [cluster.authority]],
+      ["rate", [cluster.authority]]
     ])
     const cases = new Map<string, Effect.Effect<number, unknown>>()
     for (const [name, authorities] of places) {
@@ -85,7 +90,11 @@ const pushes = (cluster: Cluster.Cluster) =>
       )
       const push = Effect.gen(function*() {
         const before = yield* nodesTime(cluster)
-        const rate = yield* pushImages(authorities, { clients, seconds })
+        const rate = yield* pushImages(authorities, {
+          clients,
+          seconds,
+          ...(name === "rate" ? { rate: imagesPerSecond } : {})
+        })
         time.push(((yield* nodesTime(cluster)) - before) / (rate * seconds) / 1000)
         return rate
       })
@@ -98,13 +107,16 @@ const pushes = (cluster: Cluster.Cluster) =>
 
 const images = (cluster: Cluster.Cluster) =>
   Effect.map(Effect.scoped(pushes(cluster)), ({ rates, reads, times }) => {
-    const rate = { unit: "images/s", better: "higher" } as const
-    const read = { unit: "ms", better: "lower", target: 20 } as const
+    const images = { unit: "images/s", better: "higher" } as const
+    const read = { unit: "ms", better: "lower" } as const
     const time = { unit: "ms", better: "lower" } as const
     return [
-      row({ ...rate, name: `cluster: ${clients} clients push small images to one node`, target: 40 }, rates("one")),
-      row({ ...rate, name: "cluster: the same to three nodes" }, rates("three")),
-      row({ ...rate, name: "cluster: the same through nginx to three nodes" }, rates("nginx")),
+      row(
+        { ...images, name: `cluster: ${clients} clients push small images to one node`, target: imagesPerSecond },
+        rates("one")
+      ),
+      row({ ...images, name: "cluster: the same to three nodes" }, rates("three")),
+      row({ ...images, name: "cluster: the same through nginx to three nodes" }, rates("nginx")),
       row({ ...time, name: "cluster: processor time of the nodes for an image, one node" }, times("one")),
       row({ ...time, name: "cluster: the same, three nodes" }, times("three")),
       row(
@@ -112,7 +124,15 @@ const images = (cluster: Cluster.Cluster) =>
         divided(times("three"), times("one"))
       ),
       row({ ...read, name: "cluster: GET of a manifest while pushing to one node, p99" }, reads("one")),
-      row({ ...read, name: "cluster: the same through nginx to three nodes" }, reads("nginx"))
+      row({ ...read, name: "cluster: the same through nginx to three nodes" }, reads("nginx")),
+      row(
+        {
+          ...read,
+          name: `cluster: the same through nginx, ${imagesPerSecond} images/s, which is not all it can do`,
+          target: 20
+        },
+        reads("rate")
+      )
     ]
   })
 

@@ -2,6 +2,7 @@ import { Descriptor, MediaType } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import { Agent, request } from "node:http"
+import { setTimeout } from "node:timers/promises"
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
@@ -62,15 +63,24 @@ const pushImage = async (agent: Agent, repository: string) => {
  */
 export const pushImages = (
   authorities: readonly [string, ...Array<string>],
-  options: { readonly clients: number; readonly seconds: number }
+  options: {
+    readonly clients: number
+    readonly seconds: number
+    /** How many images all clients together begin in a second. Default: each client begins the next one at once. */
+    readonly rate?: number
+  }
 ): Effect.Effect<number, unknown> =>
   Effect.tryPromise(async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: options.clients })
     const start = performance.now()
     const end = start + options.seconds * 1000
+    const interval = options.rate === undefined ? 0 : 1000 / options.rate
+    let begun = 0
     let images = 0
     const client = async (index: number) => {
       for (; performance.now() < end; images++) {
+        const wait = start + begun++ * interval - performance.now()
+        if (wait > 0) await setTimeout(wait)
         const authority = authorities[index % authorities.length] ?? authorities[0]
         await pushImage(agent, `http://${authority}/v2/load/client-${index}`)
       }
