@@ -11,7 +11,7 @@ import type { Part } from "./models.js"
 import { fails, is, page } from "./spec.js"
 
 const isNotFound = (expected: Expected): boolean =>
-  "errors" in expected && expected.errors.every((error) => /^(Blob|Manifest|Name|BlobUpload)Unknown$/.test(error))
+  "errors" in expected && expected.errors.every((error) => /^Oci(Blob|Manifest|Name|BlobUpload)Unknown$/.test(error))
 
 const errorsOf = (all: ReadonlyArray<Expected>): ReadonlyArray<string> =>
   all.flatMap((expected) => "errors" in expected ? expected.errors : [])
