@@ -17,8 +17,8 @@ const tooling = [".ci/bundle.mjs", "package-lock.json", "node_modules/.package-l
  */
 const ownLocation = {
   name: "own location",
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
+  setup: (bundling) => {
+    bundling.onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
       const compiled = path.replace(/([\\/])src([\\/].*)\.ts$/, "$1dist$2.js")
       const contents = readFileSync(path, "utf8")
         .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(compiled).href))

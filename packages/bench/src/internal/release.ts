@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { median } from "./measure.js"
 import type { Row } from "./measure.js"
 
 /** The figures of the last release, by suite and name. Times and rates are relative to {@link reference}. */
@@ -19,20 +18,21 @@ export const read: Effect.Effect<Release> = Effect.sync(() =>
 export const write = (figures: Release): Effect.Effect<void> =>
   Effect.map(read, (before) => writeFileSync(file, `${JSON.stringify({ ...before, ...figures }, undefined, 2)}\n`))
 
-/** Measures a fixed piece of work with objects and bytes, in seconds. It is the unit of times: machines differ less in it. */
+/** Returns the seconds of processor time of a fixed piece of work with objects and bytes: the unit of times. */
 export const reference: Effect.Effect<number> = Effect.sync(() => {
   const bytes = new Uint8Array(1024 * 1024)
   const times = Array.from({ length: 9 }, () => {
-    const start = performance.now()
+    const start = process.cpuUsage()
     const map = new Map<string, { readonly count: number }>()
     for (let step = 0; step < 200_000; step++) {
       const key = `key ${step % 1000}`
       map.set(key, { count: (map.get(key)?.count ?? 0) + 1 })
     }
     for (let step = 0; step < 16; step++) createHash("sha256").update(bytes).digest()
-    return (performance.now() - start) / 1000
+    const { system, user } = process.cpuUsage(start)
+    return (system + user) / 1e6
   })
-  return median(times)
+  return Math.min(...times)
 })
 
 const seconds: { readonly [unit: string]: number } = { ns: 1e-9, µs: 1e-6, ms: 1e-3, s: 1 }
