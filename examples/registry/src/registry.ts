@@ -21,6 +21,15 @@ const policyOf = ({ access }: Settings.Values) =>
     return type === "repository" && (first === name || (action === "pull" && access.public.includes(first)))
   })
 
+/** The web page at `/` that shows the registry. */
+const pageOf = ({ explorer: { connect, enabled } }: Settings.Values) =>
+  enabled
+    ? Effect.flatMap(
+      Effect.promise(() => import("@effect-oci/explorer")),
+      ({ Explorer }) => Explorer.mounts({ connect })
+    )
+    : Effect.succeed({})
+
 /** Serves the registry. Its keys are beside its content; the first start creates them. */
 const server = (settings: Settings.Values) =>
   Layer.unwrapScoped(Effect.gen(function*() {
@@ -30,7 +39,8 @@ const server = (settings: Settings.Values) =>
       settings,
       secrets: yield* NodeSecrets.read(keys),
       policy: policyOf(settings),
-      alive: yield* health.checks(settings.storage)
+      alive: yield* health.checks(settings.storage),
+      mounts: yield* pageOf(settings)
     })
   }))
 

@@ -40,6 +40,7 @@ const serving =
         REGISTRY_SERVER_PORT: String(yield* freePort),
         REGISTRY_STORAGE_DIRECTORY: join(path, "data"),
         REGISTRY_ACCESS_USERS: join(path, "users"),
+        REGISTRY_EXPLORER_ENABLED: "false",
         ...environment
       })
       return yield* Effect.provide(use, PrivateRegistry.layer(settings))

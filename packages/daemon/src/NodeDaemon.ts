@@ -100,6 +100,8 @@ export interface Options {
   readonly ready?: Health.Checks | undefined
   /** The store of refresh tokens. Default: in memory. */
   readonly refreshTokens?: RefreshTokens | undefined
+  /** Other handlers by path, such as a web page. See `RegistryServer`. Default: none. */
+  readonly mounts?: NodeRegistryServer.Options["mounts"]
   /** Returns another URL of a blob. See `RegistryServer`. Default: no redirects. */
   readonly redirect?: NodeRegistryServer.Options["redirect"]
 }
@@ -182,7 +184,7 @@ const serve = (options: Options) =>
       redirect: options.redirect,
       shutdownTimeout: shutdown,
       hosts: [url.host],
-      mounts: { ...mounts, ...yield* probes(options, () => isDraining) },
+      mounts: { ...options.mounts, ...mounts, ...yield* probes(options, () => isDraining) },
       // The proxy limits its clients, and all connections are its own.
       ...behindProxy && { address: forwardedFor, maxConnectionsPerClient: 10_000 }
     })

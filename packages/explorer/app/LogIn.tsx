@@ -19,7 +19,7 @@ interface Problem {
 
 const problemOf = (error: Failed, origin: string): Problem => {
   if (error instanceof RealmRefused) return { text: "", realm: error.realm }
-  if (kindOf(error) === "Unauthorized" || kindOf(error) === "Denied") {
+  if (kindOf(error) === "OciUnauthorized" || kindOf(error) === "OciDenied") {
     return { text: "The registry does not accept this user name and password." }
   }
   const { advice, what } = explain(error, origin)

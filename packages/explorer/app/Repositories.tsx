@@ -3,7 +3,7 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Either from "effect/Either"
 import { useMemo, useState } from "preact/hooks"
 import { useApp, useLink } from "./app.js"
-import { explain, kindOf } from "./explain.js"
+import { kindOf } from "./explain.js"
 import * as format from "./format.js"
 import { collect, useLive } from "./live.js"
 import { Failure, Lazy, Paged, Waiting } from "./parts.js"
@@ -78,11 +78,11 @@ const OpenNamed = ({ search }: { readonly search: string }) => {
 }
 
 const hasNoCatalog = new Set<string | undefined>([
-  "Unsupported",
-  "Denied",
-  "Unauthorized",
-  "NameUnknown",
-  "UnknownCode"
+  "OciUnsupported",
+  "OciDenied",
+  "OciUnauthorized",
+  "OciNameUnknown",
+  "OciUnknownCode"
 ])
 
 export const Repositories = () => {
@@ -100,7 +100,7 @@ export const Repositories = () => {
       {error !== undefined && <Failure error={error} onRetry={live.reload} />}
       {isWithoutList && (
         <p class="note">
-          Many registries do not list their repositories ({explain(error, connection.origin).what.toLowerCase()}) You
+          Many registries do not list their repositories. You
           can open one by its name above.
         </p>
       )}

@@ -8,9 +8,8 @@ import { plain } from "./format.js"
 /** What may go wrong: an error of a registry, of a layer, or of the page itself. */
 export type Failed = RegistryError | Error
 
-/** Returns the kind of an error of a registry. */
-export const kindOf = (error: Failed): string | undefined =>
-  "_tag" in error ? error._tag.replace(/^Oci/, "") : undefined
+/** Returns the tag of an error of a registry. */
+export const kindOf = (error: Failed): RegistryError["_tag"] | undefined => "_tag" in error ? error._tag : undefined
 
 export interface Explanation {
   readonly what: string
@@ -93,38 +92,38 @@ export const explain = (error: Failed, origin: string, silence: Silence = "unrea
     }
   }
   switch (kindOf(error)) {
-    case "Unauthorized":
+    case "OciUnauthorized":
       return { what: "The registry wants to know who you are.", advice: "Log in with your user name and password." }
-    case "Denied":
+    case "OciDenied":
       return {
         what: "The registry does not allow this to the user that you are.",
         advice: "Log in as another user, or ask the owner of the repository for access."
       }
-    case "NameUnknown":
+    case "OciNameUnknown":
       return {
         what: "The registry has no such repository, or you may not see it.",
         advice: "Check the name, or log in."
       }
-    case "ManifestUnknown":
+    case "OciManifestUnknown":
       return {
         what: "The repository has no such tag or manifest.",
         advice: "It may have been deleted. Go back to the tags of the repository."
       }
-    case "BlobUnknown":
+    case "OciBlobUnknown":
       return { what: "The registry does not have this content.", advice: "Push the image again to restore it." }
-    case "Unsupported":
+    case "OciUnsupported":
       return { what: "The registry does not support this.", advice: "Its operator may have turned it off." }
-    case "TooManyRequests":
+    case "OciTooManyRequests":
       return { what: "The registry asks to send fewer requests.", advice: "Wait for a minute, then try again." }
-    case "Unavailable":
+    case "OciUnavailable":
       return { what: "The registry is not available at the moment.", advice: "Try again in a minute." }
-    case "DigestInvalid":
-    case "SizeInvalid":
+    case "OciDigestInvalid":
+    case "OciSizeInvalid":
       return {
         what: "The content is not what its digest says. The page does not show it.",
         advice: "The registry is damaged, or something changed the content on its way. Report this to its operator."
       }
-    case "ManifestInvalid":
+    case "OciManifestInvalid":
       return {
         what: "The manifest is malformed, or different programs would read it differently.",
         advice: "The details say what is wrong. Push the image again with another program."

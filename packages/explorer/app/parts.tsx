@@ -25,14 +25,14 @@ export const Failure = (
   const kind = kindOf(error)
   useEffect(
     () =>
-      kind === "TransportError"
+      kind === "OciTransportError"
         ? run(diagnose(connection.origin), (exit) => exit._tag === "Success" && setSilence(exit.value))
         : undefined,
     [error]
   )
   const { advice, what } = explain(error, connection.origin, silence)
-  const needsLogIn = kind === "Unauthorized" || kind === "RealmRefused" ||
-    (kind === "Denied" && connection.username === undefined)
+  const needsLogIn = kind === "OciUnauthorized" || kind === "OciRealmRefused" ||
+    (kind === "OciDenied" && connection.username === undefined)
   return (
     <section class="failure" role="alert">
       <p>

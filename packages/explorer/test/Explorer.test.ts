@@ -28,7 +28,7 @@ const served = (options?: Explorer.Options) =>
       if (answer === undefined) throw new Error(`${sent.target} is not mounted`)
       const response = yield* answer(sent)
       const bytes = response.body === undefined
-        ? new Uint8Array()
+        ? Buffer.alloc(0)
         : Buffer.concat(Array.from(yield* Stream.runCollect(response.body.stream)))
       return { ...response, bytes }
     }))

@@ -1,6 +1,5 @@
 import * as Client from "@effect-oci/client/Client"
-import { RegistryError, RepositoryName, Tag } from "@effect-oci/core"
-import { Registry } from "@effect-oci/core"
+import { Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import type { Users } from "@effect-oci/guard"
 import { Quirks } from "@effect-oci/server"

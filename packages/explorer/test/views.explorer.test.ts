@@ -1,4 +1,5 @@
-import { Operation, RepositoryName, Tag } from "@effect-oci/core"
+import { RepositoryName, Tag } from "@effect-oci/core"
+import type { Operation } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { gzipSync } from "node:zlib"
@@ -107,11 +108,13 @@ describe.runIf(hasBrowser)("the page", () => {
         const tags = Array.from({ length: 100_000 }, (_, at) => `1.${at >> 8}.${at & 255}`).sort()
         const page = <A extends string>(items: ReadonlyArray<string>, last?: string, limit?: number) =>
           Effect.succeed(Stream.fromIterable(
-            items.filter((item) => last === undefined || item > last).slice(0, limit) as ReadonlyArray<A>
+            items.filter((item) => last === undefined || item > last).slice(0, limit) as ReadonlyArray<
+              string
+            > as ReadonlyArray<A>
           ))
         const { origin } = yield* serve({
           wrap: (next) => (operation) => {
-            const list = operation as Operation.Operation
+            const list: Operation.Operation = operation
             return (list._tag === "ListRepositories"
               ? page(names, list.last, list.limit)
               : list._tag === "ListTags"
