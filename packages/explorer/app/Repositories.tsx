@@ -100,8 +100,7 @@ export const Repositories = () => {
       {error !== undefined && <Failure error={error} onRetry={live.reload} />}
       {isWithoutList && (
         <p class="note">
-          Many registries do not list their repositories. You
-          can open one by its name above.
+          Many registries do not list their repositories. You can open one by its name above.
         </p>
       )}
       {names.length > 0 && (

@@ -116,7 +116,7 @@ export function Paged<A>(
       {children(items.slice(0, shown))}
       {hasMore && (
         <button type="button" class="more" ref={end} onClick={more}>
-          {format.count(items.length - shown, "more")}
+          {(items.length - shown).toLocaleString("en")} more
         </button>
       )}
     </>

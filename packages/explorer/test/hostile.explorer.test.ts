@@ -244,6 +244,7 @@ describe.runIf(hasBrowser)("a malicious registry", () => {
         }, v1)
         const { act, problems } = yield* visit(`${origin}/#/team/app:v1`, { origins: [origin, evil.origin] })
         yield* act(async (page) => {
+          await page.getByText(/^Show application\/json/).first().waitFor()
           await openAll(page)
           await page.getByText(/^499,\d00 more$/).waitFor()
           expect(await page.locator("main *").count()).toBeLessThan(8000)
