@@ -132,3 +132,13 @@ it.live("serves metrics to this machine", () =>
     expect(text).toMatch(/^oci_operation_count_total\{oci_operation="PushManifest",oci_outcome="Success"\} \d+$/m)
     expect(text).toMatch(/^oci_operation_duration_seconds_bucket\{.*le="\+Inf"\} \d+$/m)
   }).pipe(test))
+
+it.scopedLive("serves no page if the explorer is turned off", () =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const status = yield* serving(path)(Effect.gen(function*() {
+      const { authority } = yield* NodeRegistryServer.Address
+      return yield* Effect.promise(async () => (await fetch(`http://${authority}/`)).status)
+    }))
+    expect(status).toBe(404)
+  }).pipe(Effect.provide(NodeContext.layer)))

@@ -124,12 +124,14 @@ export const count = (key: string): Config.Config<number> =>
   Config.validate(Config.integer(key), { message: "expected 1 or more", validation: (value) => value >= 1 })
 
 /**
- * Parses a list of texts. In the environment, commas separate them.
+ * Parses a list of texts. In the environment, commas separate them. Empty texts are left out, so an empty value is an
+ * empty list.
  *
  * @since 0.1.0
  * @category parsing
  */
-export const strings = (key: string): Config.Config<Array<string>> => Config.array(Config.string(), key)
+export const strings = (key: string): Config.Config<Array<string>> =>
+  Config.map(Config.array(Config.string(), key), (texts) => texts.filter((text) => text !== ""))
 
 const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 

@@ -7,7 +7,10 @@ import { join } from "node:path"
 import { Settings } from "../src/index.js"
 
 const tables = {
-  server: { port: Settings.withDefault(Config.port, 5000) },
+  server: {
+    port: Settings.withDefault(Config.port, 5000),
+    names: Settings.optional(Settings.strings)
+  },
   database: { url: Settings.required(Config.redacted), maxConnections: Settings.optional(Settings.count) }
 } satisfies Settings.Tables
 
@@ -50,4 +53,10 @@ it.effect("ignores the tables of other programs on request, but no unknown setti
       .toContain("unknown setting server.prot")
     expect((yield* Effect.flip(read("", { ...url, REGISTRY_SERVER_PROT: "1" }, options))).message)
       .toContain("unknown setting REGISTRY_SERVER_PROT")
+  }))
+
+it.effect("reads a list, and an empty list", () =>
+  Effect.gen(function*() {
+    expect((yield* read("[server]\nnames = []", url)).server.names).toEqual([])
+    expect((yield* read("[server]\nnames = [\"a\", \"b\"]", url)).server.names).toEqual(["a", "b"])
   }))
