@@ -1,7 +1,7 @@
 /** Shows the progress of a copy: as moving bars on a terminal, as lines elsewhere. Prints a summary at the end. */
 import type { Descriptor, Tag } from "@effect-oci/core"
-import type { Progress } from "@effect-oci/transfer"
-import { Console, Effect, Fiber, Schedule, Stream } from "effect"
+import { Progress } from "@effect-oci/transfer"
+import { Effect, Schedule } from "effect"
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"]
 
@@ -40,22 +40,30 @@ const label = (descriptor: Descriptor.Descriptor): string =>
 const planned = ({ blobs, bytes: size, existed, manifests }: Progress.Totals): ReadonlyArray<string> =>
   manifests === existed ? [] : [`copying ${amount(manifests - existed, blobs, size)}`]
 
-/** Prints a line for each manifest and blob when it is done, until the copy has succeeded. */
-const lines = (events: Stream.Stream<Progress.Event>) =>
-  Stream.runForEach(Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"), (event) => {
-    switch (event._tag) {
-      case "Planned":
-        return Effect.forEach(planned(event.totals), (line) => Console.log(line), { discard: true })
-      case "Existed":
-        return Console.log(`${label(event.descriptor)} is already there`)
-      case "Mounted":
-        return Console.log(`${label(event.descriptor)} mounted`)
-      case "Done":
-        return Console.log(`${label(event.descriptor)} copied, ${bytes(event.descriptor.size)}`)
-      default:
-        return Effect.void
-    }
-  })
+/** Returns the lines to print for an event. */
+const linesOf = (event: Progress.Event): ReadonlyArray<string> => {
+  switch (event._tag) {
+    case "Planned":
+      return planned(event.totals)
+    case "Existed":
+      return [`${label(event.descriptor)} is already there`]
+    case "Mounted":
+      return [`${label(event.descriptor)} mounted`]
+    case "Done":
+      return [`${label(event.descriptor)} copied, ${bytes(event.descriptor.size)}`]
+    default:
+      return []
+  }
+}
+
+/** Prints a line for each manifest and blob when it is done. */
+const printing = (progress: Progress.Tracker): Progress.Tracker => ({
+  ...progress,
+  report: (event) => {
+    progress.report(event)
+    for (const line of linesOf(event)) process.stdout.write(`${line}\n`)
+  }
+})
 
 const words = { existed: "there", mounted: "mounted", done: "", moving: "", failed: "failed" } as const
 
@@ -96,17 +104,16 @@ const bars = (progress: Progress.Tracker, terminal: NodeJS.WriteStream) => {
   })
 }
 
-/** Runs a copy and shows its progress until the copy ends. */
-export const during = (progress: Progress.Tracker) => <A, E, R>(copy: Effect.Effect<A, E, R>) =>
-  Effect.scoped(Effect.gen(function*() {
-    if (!process.stdout.isTTY) {
-      const printed = yield* Effect.forkScoped(lines(yield* progress.subscribe))
-      return yield* Effect.zipLeft(copy, Fiber.join(printed))
-    }
-    const draw = bars(progress, process.stdout)
-    yield* Effect.forkScoped(Effect.repeat(draw, Schedule.spaced("100 millis")))
-    return yield* Effect.ensuring(copy, draw)
-  }))
+/** Runs a copy with a tracker, and shows its progress until the copy ends. */
+export const during = (progress: Progress.Tracker) => <A, E, R>(copy: Effect.Effect<A, E, R>) => {
+  const terminal = process.stdout
+  if (!terminal.isTTY) return Effect.provideService(copy, Progress.Progress, printing(progress))
+  const draw = bars(progress, terminal)
+  return Effect.scoped(Effect.zipRight(
+    Effect.forkScoped(Effect.repeat(draw, Schedule.spaced("100 millis"))),
+    Effect.ensuring(Effect.provideService(copy, Progress.Progress, progress), draw)
+  ))
+}
 
 const nouns = { ".sig": "signature", ".att": "attestation", ".sbom": "SBOM" } as const
 

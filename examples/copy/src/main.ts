@@ -46,7 +46,6 @@ const copy = (given: options.Given) =>
         retryTime: given.retryTime,
         dryRun: given.dryRun
       }).pipe(
-        Effect.provideService(Progress.Progress, progress),
         display.during(progress),
         Effect.mapError((error) => {
           const { error: reason, side } = sides.of(error)

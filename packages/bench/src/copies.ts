@@ -4,18 +4,16 @@
  * process. Our process copies a small image first. The start of the skopeo process counts, because it takes only a
  * fraction of a second.
  */
-import { Client } from "@effect-oci/client"
-import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { RepositoryName, Tag } from "@effect-oci/core"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as NodeContext from "@effect/platform-node/NodeContext"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import { randomFillSync } from "node:crypto"
+import { pushImage } from "./internal/image.js"
 import { interleave, row } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 import { leftOut } from "./internal/peers.js"
 import * as Program from "./internal/program.js"
+import { at, intoEmpty } from "./internal/registries.js"
 import type * as Copier from "./programs/copier.js"
 
 const MiB = 1024 * 1024
@@ -24,55 +22,14 @@ const repository = RepositoryName.make("bench/copies")
 const small = Tag.make("small")
 const large = Tag.make("large")
 
-/** Pushes an image whose layers are random bytes. */
-const pushImage = (tag: Tag.Tag, layers: number, size: number) =>
-  Effect.gen(function*() {
-    const registry = yield* Registry
-    const push = (bytes: Uint8Array, mediaType: string) => {
-      const descriptor = Descriptor.fromBytes(bytes, mediaType)
-      return Effect.as(registry.pushBlob(repository, descriptor, Body.bytes(bytes)), descriptor)
-    }
-    const pushed: Array<Descriptor.Descriptor> = []
-    for (let layer = 0; layer < layers; layer++) {
-      pushed.push(yield* push(randomFillSync(new Uint8Array(size)), MediaType.layer))
-    }
-    const rootfs = { type: "layers", diff_ids: pushed.map(({ digest }) => digest) }
-    const config = { architecture: "amd64", os: "linux", config: {}, rootfs }
-    const manifest = {
-      schemaVersion: 2,
-      mediaType: MediaType.image,
-      config: yield* push(encode(config), MediaType.imageConfig),
-      layers: pushed
-    }
-    yield* registry.pushManifest(repository, {
-      mediaType: MediaType.image,
-      bytes: encode(manifest),
-      tags: [tag]
-    })
-    return Digest.fromBytes(encode(manifest))
-  })
-
-const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
-
-const at = (authority: string) =>
-  Layer.fresh(Client.layer({ host: authority, insecure: true })).pipe(Layer.provide(NodeHttpClient.layerUndici))
-
 const measure = Effect.gen(function*() {
   const { authority: source } = yield* NodePeers.dockerRegistry
-  const digest = yield* Effect.zipRight(pushImage(small, 1, MiB), pushImage(large, 4, 256 * MiB)).pipe(
-    Effect.provide(at(source))
-  )
-  /** Runs a copy into an empty registry, and then verifies that the image is in the registry. */
+  const digest = yield* Effect.zipRight(
+    pushImage({ repository, tag: small, layers: 1, size: MiB }),
+    pushImage({ repository, tag: large, layers: 4, size: 256 * MiB })
+  ).pipe(Effect.provide(at(source)))
   const into = <A, E, R>(copy: (target: string) => Effect.Effect<A, E, R>) =>
-    Effect.scoped(Effect.gen(function*() {
-      const { authority: target } = yield* NodePeers.dockerRegistry
-      const result = yield* copy(target)
-      const found = yield* Effect.flatMap(Registry, (registry) => registry.resolveManifest(repository, large)).pipe(
-        Effect.provide(at(target))
-      )
-      return found.digest === digest ? result : yield* Effect.dieMessage("another image has arrived")
-    }))
-
+    intoEmpty({ repository, tag: large, digest }, copy)
   const memory: Array<number> = []
   const ours = (concurrency: number) =>
     into((target) =>

@@ -9,9 +9,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { parseArgs } from "node:util"
-import * as blobs from "./blobs.js"
 import * as cluster from "./cluster.js"
-import * as copies from "./copies.js"
 import * as files from "./files.js"
 import * as footprint from "./footprint.js"
 import * as images from "./images.js"
@@ -21,10 +19,12 @@ import * as release from "./internal/release.js"
 import * as large from "./large.js"
 import * as manifests from "./manifests.js"
 import * as metadata from "./metadata.js"
+import * as peers from "./peers.js"
 import * as postgres from "./postgres.js"
 import * as scale from "./scale.js"
 import * as stacks from "./stacks.js"
 import * as start from "./start.js"
+import * as transports from "./transports.js"
 import * as wrappers from "./wrappers.js"
 
 const suites: ReadonlyArray<Suite> = [
@@ -32,9 +32,9 @@ const suites: ReadonlyArray<Suite> = [
   { name: "start", run: start.run },
   { name: "wrappers", run: wrappers.run },
   { name: "stacks", run: stacks.run },
-  { name: "blobs", run: blobs.run },
+  { name: "transports", run: transports.run },
+  { name: "peers", run: peers.run },
   { name: "manifests", run: manifests.run },
-  { name: "copies", run: copies.run },
   { name: "postgres", run: postgres.run },
   { name: "cluster", run: cluster.run },
   {

@@ -106,9 +106,9 @@ export interface Options extends Graph.Options {
  *
  * The copy asks the target what it has, and sends only the rest. It mounts blobs if both ends share a registry, or if an
  * annotation says that another repository of the target's registry has them. It streams all other blobs, at most
- * `concurrency` at the same time. A manifest is pushed after everything that it points at, and the tags are set last, so
- * that a tag never points at incomplete content. A copy that failed or was interrupted can be run again: it sends only
- * what has not arrived, and with a {@link Progress.Progress} it resumes an interrupted upload.
+ * `concurrency` at the same time. A manifest is pushed as soon as the target has everything that it points at, and the
+ * tags are set last, so that a tag never points at incomplete content. A copy that failed or was interrupted can be run
+ * again: it sends only what has not arrived, and with a {@link Progress.Progress} it resumes an interrupted upload.
  *
  * The copy assumes that a target that has a manifest also has everything that the manifest points at: registries check
  * this when a manifest is pushed.
@@ -169,8 +169,10 @@ const plan = (source: Source, target: Target, options: Options): Effect.Effect<P
     const { concurrency = 4, filter, platforms, transform } = options
     const tags = target.tags ?? (source.reference.includes(":") ? [] : [source.reference as Tag.Tag])
     const state = new TargetState(source, target, tags, options.ifAbsent ?? false)
-    const root = yield* readRoot(source, options)
     const rewrites = [filter, platforms, transform].some((option) => option !== undefined)
+    // The target is not asked about an image before it is known that the source has it for the platform.
+    const lookAhead = rewrites || options.platform !== undefined ? Effect.void : state.lookAhead
+    const root = yield* Effect.zipLeft(readRoot(source, options), lookAhead, { concurrent: true })
     const graph = rewrites
       ? yield* Graph.read(source, root, options, () => Effect.succeed(false)).pipe(
         Effect.flatMap((read) => rewrite(read, { filter, transform })),
@@ -228,6 +230,24 @@ const summaryOf = (
   }
 }
 
+/** Copies the blobs, and pushes each manifest as soon as its blobs have arrived. */
+const write = (
+  planned: Plan,
+  blobOptions: blobCopies.Options,
+  options: { readonly concurrency: number; readonly ifAbsent: boolean }
+): Effect.Effect<ReadonlyArray<blobCopies.Outcome>, RegistryError.RegistryError> => {
+  const arrivals = new Map(planned.blobs.map(({ digest }) => [digest, Effect.unsafeMakeLatch()]))
+  const copyBlob = (blob: Descriptor.Descriptor) =>
+    Effect.tap(blobCopies.copy(blobOptions, blob), () => arrivals.get(blob.digest)?.open)
+  const arrived = ({ blobs }: Graph.Node) =>
+    Effect.forEach(blobs, ({ digest }) => arrivals.get(digest)?.await ?? Effect.void, { discard: true })
+  return Effect.zipLeft(
+    Effect.forEach(planned.blobs, copyBlob, { concurrency: options.concurrency }),
+    manifests.push({ ...blobOptions, ...planned, ...options, arrived }),
+    { concurrent: true }
+  )
+}
+
 const run = (
   from: Source,
   to: Target,
@@ -245,9 +265,9 @@ const run = (
     reportPlan(planned, progress)
     const ends = { source, target, progress }
     const blobOptions = { ...ends, uploadsOf: to.registry, candidates: candidates(source, target), retries, chunkSize }
-    const copyBlob = options.dryRun === true ? blobCopies.predict : blobCopies.copy
-    const outcomes = yield* Effect.forEach(planned.blobs, (blob) => copyBlob(blobOptions, blob), { concurrency })
-    if (options.dryRun !== true) yield* manifests.push({ ...ends, ...planned, concurrency, ifAbsent })
+    const outcomes = options.dryRun === true
+      ? yield* Effect.forEach(planned.blobs, (blob) => blobCopies.predict(blobOptions, blob), { concurrency })
+      : yield* write(planned, blobOptions, { concurrency, ifAbsent })
     const summary = summaryOf(planned, outcomes)
     progress?.report(Progress.Event.Copied({ summary }))
     return summary

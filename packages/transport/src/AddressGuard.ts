@@ -8,6 +8,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Effect from "effect/Effect"
 import type * as Address from "./internal/address.js"
 import * as undiciOptions from "./internal/undiciOptions.js"
+import * as Origin from "./Origin.js"
 import * as Transport from "./Transport.js"
 
 /**
@@ -46,7 +47,7 @@ export const make = (options: Options): Transport.Transport => {
   const home = new URL(options.origin)
   const mayBePrivate = allowing(home, options.allowPrivate ?? false)
   return Transport.make((request, send) => {
-    if (isAt(home.origin, request.url)) return trusted(send(request))
+    if (Origin.isAt(home.origin, request.url)) return trusted(send(request))
     const url = URL.canParse(request.url) ? new URL(request.url) : undefined
     // The platform's client reports a URL that is not valid.
     if (url === undefined) return send(request)
@@ -79,9 +80,6 @@ type Kinds = Pick<typeof Address, "isLoopback" | "special">
 const isPublicName = (host: string): boolean => !/^[\da-fx.:[\]%]+$|localhost/i.test(host)
 
 const ofPublicNames: Kinds = { isLoopback: () => false, special: () => undefined }
-
-/** Returns whether a URL is at an origin, without parsing it. */
-const isAt = (origin: string, url: string): boolean => url.startsWith(origin) && url.charAt(origin.length) === "/"
 
 const trusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate: true }))
 

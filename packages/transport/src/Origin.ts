@@ -68,6 +68,16 @@ export const parse = (url: string | URL): Origin | undefined => {
   return parsed === undefined ? undefined : fromUrl(parsed)
 }
 
+/**
+ * Returns whether a URL is at the origin with a text ({@link format}), without parsing the URL. If it returns `false`, the
+ * URL may still be at that origin, in another spelling.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isAt = (origin: string, url: string): boolean =>
+  url.startsWith(origin) && url.charAt(origin.length) === "/"
+
 const fromUrl = ({ hostname, port, protocol }: URL): Origin | undefined => {
   const scheme = protocol === "https:" ? "https" : protocol === "http:" ? "http" : undefined
   const host = hostname.endsWith(".") ? hostname.slice(0, -1) : hostname

@@ -49,12 +49,12 @@ export const make = (onNotice: (notice: Notice) => Effect.Effect<void> = log): T
     reported.add(key)
     return true
   }
-  return HttpClient.tap((response) => {
+  return HttpClient.transformResponse(Effect.flatMap((response) => {
     const header = response.headers["warning"]
-    if (header === undefined) return Effect.void
+    if (header === undefined) return Effect.succeed(response)
     const origin = originOf(response.request.url)
     const redact = Redaction.make(Redaction.secretsOfHeaders(response.request.headers))
     const notices = Warning.parse(header).map((text) => ({ origin, text: printable(redact(text)) })).filter(isNew)
-    return Effect.forEach(notices, onNotice, { discard: true })
-  })
+    return Effect.as(Effect.forEach(notices, onNotice, { discard: true }), response)
+  }))
 }

@@ -275,11 +275,14 @@ export const make = (settings: Settings) => {
         ))
     })
 
+  const homeText = home === undefined ? undefined : Origin.format(home)
+  const originOf = (url: string) => homeText !== undefined && Origin.isAt(homeText, url) ? home : Origin.parse(url)
+
   return (
     request: HttpClientRequest.HttpClientRequest,
     send: Transport.Send
   ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> => {
-    const origin = Origin.parse(request.url)
+    const origin = originOf(request.url)
     if (request.headers["authorization"] !== undefined || origin === undefined) return send(request)
     const result: Outcome = home === undefined || Equal.equals(home, origin)
       ? authenticate(request, send, origin)

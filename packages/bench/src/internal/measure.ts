@@ -57,16 +57,16 @@ export const row = ({ better, limit = 2, name, target, unit }: Figure, samples: 
  * Takes a sample of every case in each round, one case after the other. If the machine
  * is slow for a while, all cases are slow. Every second round runs backwards. Drops the samples of the warm-up rounds.
  */
-export const interleave = <E, R>(
-  cases: ReadonlyMap<string, Effect.Effect<number, E, R>>,
+export const interleave = <A, E, R>(
+  cases: ReadonlyMap<string, Effect.Effect<A, E, R>>,
   options: { readonly warmUp: number; readonly rounds: number }
-): Effect.Effect<ReadonlyArray<ReadonlyMap<string, number>>, E, R> =>
+): Effect.Effect<ReadonlyArray<ReadonlyMap<string, A>>, E, R> =>
   Effect.gen(function*() {
     const forwards = [...cases]
     const backwards = forwards.toReversed()
-    const rounds: Array<ReadonlyMap<string, number>> = []
+    const rounds: Array<ReadonlyMap<string, A>> = []
     for (let round = 0; round < options.warmUp + options.rounds; round++) {
-      const samples = new Map<string, number>()
+      const samples = new Map<string, A>()
       for (const [name, sample] of round % 2 === 0 ? forwards : backwards) samples.set(name, yield* sample)
       if (round >= options.warmUp) rounds.push(samples)
     }

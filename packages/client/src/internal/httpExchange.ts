@@ -8,6 +8,7 @@ import type * as Wire from "@effect-oci/protocol/Wire"
 import { complete, fromHttpClient } from "@effect-oci/transport/HttpFailure"
 import type { IdleTimers } from "@effect-oci/transport/IdleTimer"
 import { keepAlive } from "@effect-oci/transport/KeepAlive"
+import { mapContext } from "@effect-oci/transport/Transport"
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -50,10 +51,7 @@ const headersOf = (request: Wire.Request): Headers.Headers => {
 
 /** Provides the scope that a token needs for an operation to the transports. */
 const requiring = <A, E>(operation: Operation.Operation, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.mapInputContext(
-    effect,
-    (context: Context.Context<never>) => Context.add(context, RequestScope.required, Operation.requiredScope(operation))
-  )
+  mapContext(effect, (context) => Context.add(context, RequestScope.required, Operation.requiredScope(operation)))
 
 /** The URL of a request, and the part of it that errors and logs may contain. */
 interface Target {

@@ -26,7 +26,7 @@ export interface RequestInfo {
  * Returns the `Content-Encoding` of a body. The client requests `identity`, but some registries answer with an
  * encoding. Some do so for a layer that they send unencoded: Apache calls every `.gz` file `x-gzip`.
  */
-const codingOf = ({ headers }: HttpClientResponse): string | undefined => {
+const codingOf = (headers: HttpClientResponse["headers"]): string | undefined => {
   const coding = headers["content-encoding"]
   return coding === undefined || coding === "identity" || coding === "" ? undefined : coding
 }
@@ -61,12 +61,14 @@ export class Incoming implements Received {
   private end: ((why: string) => void) | undefined
 
   constructor(response: HttpClientResponse, private readonly request: RequestInfo) {
+    // The platform creates the headers each time that they are read.
+    const { headers } = response
     this.status = response.status
-    this.coding = codingOf(response)
+    this.coding = codingOf(headers)
     this.content = ResponseBody.fromResponse(response)
     // `fetch` decodes the body itself, so the length of the encoded body does not apply.
     const decoded = this.coding !== undefined && this.content.decodes && request.method !== "HEAD"
-    this.head = decoded ? { ...response.headers, "content-length": undefined } : response.headers
+    this.head = decoded ? { ...headers, "content-length": undefined } : headers
     this.url = response.request.url
     this.origin = request.origin
     this.explain = (error) => explain(response, request.origin)(this.explainCoding(error))

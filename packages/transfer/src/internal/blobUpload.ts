@@ -83,13 +83,24 @@ export class BlobUpload {
   private attempt(): Answer<void> {
     return Effect.gen(this, function*() {
       this.isSending = false
-      const session = yield* this.session()
-      this.isSending = true
-      this.id = session.id
+      const opening = Effect.tap(this.session(), ({ id }) =>
+        Effect.sync(() => {
+          this.id = id
+        }))
+      const [session, ahead] = yield* Effect.zip(opening, this.readAhead(), { concurrent: true })
       this.opened = undefined
+      this.isSending = true
       this.options.progress?.report(Event.Started({ descriptor: this.blob, transferred: session.offset }))
-      yield* Effect.catchTag(this.send(session), "OciDigestInvalid", (error) => this.restart(session, error))
-    })
+      yield* Effect.catchTag(this.send(session, ahead), "OciDigestInvalid", (error) => this.restart(session, error))
+    }).pipe(Effect.scoped)
+  }
+
+  /** Opens the blob at the source while the target opens a session, if the whole blob will be sent. */
+  private readAhead(): Answer<Body.Body | undefined, Scope.Scope> {
+    const { blob: { size }, id, opened, options: { chunkSize = Infinity } } = this
+    return id === undefined && opened === undefined && size <= chunkSize
+      ? this.read(0, size)
+      : Effect.succeed(undefined)
   }
 
   /** Returns the session at the target. Opens another one if the target lost it, or has more bytes than the blob. */
@@ -113,15 +124,21 @@ export class BlobUpload {
     return registry.startUpload(repository, { algorithm: algorithm === "sha256" ? undefined : algorithm })
   }
 
-  /** Sends the bytes that the target lacks, and completes the session. */
-  private send(session: Operation.Upload): Answer<void> {
+  /**
+   * Sends the bytes that the target lacks, and completes the session. `ahead` is the whole blob, if it was opened ahead.
+   */
+  private send(session: Operation.Upload, ahead?: Body.Body): Answer<void> {
     return Effect.gen(this, function*() {
       const { digest, size } = this.blob
       const { chunkSize = Infinity, target: { registry, repository } } = this.options
       let current = session
       while (size - current.offset > chunkSize) current = yield* this.append(current, chunkSize)
       const { id, offset } = current
-      const body = offset < size || size === 0 ? yield* this.read(offset, size - offset) : undefined
+      const body = offset === 0 && ahead !== undefined
+        ? ahead
+        : offset < size || size === 0
+        ? yield* this.read(offset, size - offset)
+        : undefined
       yield* registry.completeUpload(repository, id, digest, { offset, body })
     }).pipe(Effect.scoped)
   }

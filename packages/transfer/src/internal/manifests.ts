@@ -12,6 +12,8 @@ export interface Options {
   readonly state: TargetState
   readonly graph: Graph.Graph
   readonly tags: ReadonlyArray<Tag.Tag>
+  /** Waits until the target has the blobs of a manifest. */
+  readonly arrived: (node: Graph.Node) => Effect.Effect<void>
   readonly ifAbsent: boolean
   readonly concurrency: number
   readonly progress: Tracker | undefined
@@ -39,12 +41,12 @@ const pushOne = (
     })
   })
 
-/** Pushes a manifest that the target lacks, and reports the events of the push. */
+/** Pushes a manifest that the target lacks, after its blobs, and reports the events of the push. */
 const pushMissing = (options: Options, node: Graph.Node, tags: ReadonlyArray<Tag.Tag>): Answer<void> => {
   const { descriptor } = node
   const report = (event: Event) => Effect.sync(() => options.progress?.report(event))
   return Effect.zipRight(
-    report(Event.Started({ descriptor, transferred: 0 })),
+    Effect.zipRight(options.arrived(node), report(Event.Started({ descriptor, transferred: 0 }))),
     Effect.tapBoth(pushOne(options, node, tags), {
       onFailure: (error) => report(Event.Failed({ descriptor, error })),
       onSuccess: () => report(Event.Done({ descriptor }))

@@ -27,6 +27,8 @@ export class TargetState {
   /** Whether all tags of the copy point at its root. Known after {@link exists} has looked for the root. */
   tagged: boolean
   private readonly isSource: boolean
+  /** What the only tag pointed at before the root was known. */
+  private tagAhead: Option.Option<Descriptor.Descriptor> | undefined
 
   /** With `ifAbsent`, a tag that points at another manifest is an error. */
   constructor(
@@ -38,6 +40,16 @@ export class TargetState {
     this.tagged = tags.length === 0
     this.isSource = sameRegistry(source, target) && source.repository === target.repository
   }
+
+  /** Looks for the tag of the root, while the root is read from the source. */
+  readonly lookAhead: Answer<void> = Effect.suspend(() => {
+    const [tag, ...others] = this.tags
+    return tag === undefined || others.length > 0
+      ? Effect.void
+      : Effect.map(this.find(tag), (found) => {
+        this.tagAhead = found
+      })
+  })
 
   /** Returns a function that looks for the manifests of a graph at the target. */
   exists(root: Digest.Digest): (descriptor: Descriptor.Descriptor) => Answer<boolean> {
@@ -66,7 +78,8 @@ export class TargetState {
   private rootExists({ digest }: Descriptor.Descriptor): Answer<boolean> {
     const [tag, ...others] = this.tags
     if (tag === undefined || others.length > 0) return this.has(digest)
-    return Effect.flatMap(this.find(tag), (found): Answer<boolean> => {
+    const tagged = this.tagAhead === undefined ? this.find(tag) : Effect.succeed(this.tagAhead)
+    return Effect.flatMap(tagged, (found): Answer<boolean> => {
       if (Option.isNone(found)) return Effect.succeed(this.isSource)
       this.tagged = found.value.digest === digest
       if (this.tagged) return Effect.succeed(true)

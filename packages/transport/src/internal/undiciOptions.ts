@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
+import * as Transport from "../Transport.js"
 
 /** Settings of a request for undici, or for a dispatcher in front of it. */
 export interface Settings {
@@ -25,7 +26,4 @@ export const read = (context: Context.Context<never>): Settings | undefined =>
 /** Adds settings to those of the context. */
 export const provide =
   (f: (settings: Settings | undefined) => Settings) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    Effect.mapInputContext(
-      effect,
-      (context: Context.Context<never>) => Context.add(context, UndiciOptions, f(read(context)))
-    )
+    Transport.mapContext(effect, (context) => Context.add(context, UndiciOptions, f(read(context))))
