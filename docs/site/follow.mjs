@@ -89,7 +89,7 @@ const follow = async (page, folder) => {
         output = stdout + stderr
         if (status !== 0) fail(block, `"${command}" fails`)
       }
-      const child = spawn(last, { cwd, env, shell: "bash", detached: true, stdio: ["ignore", "inherit", "inherit"] })
+      const child = spawn(last, { cwd, env, shell: "bash", detached: true, stdio: ["ignore", "ignore", "inherit"] })
       servers.set(name, child)
       if (!await listens(Number(port), child)) fail(block, `"${last}" does not listen on port ${port}`)
     } else if (language === "sh") {
