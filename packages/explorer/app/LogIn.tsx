@@ -30,7 +30,7 @@ const originOf = (realm: string): string => URL.canParse(realm) ? new URL(realm)
 
 /** Logs in. `realm` is the token server that the registry named. */
 export const LogIn = ({ realm: known }: { readonly realm?: string | undefined }) => {
-  const { connection, logIn } = useApp()
+  const { connection, home, logIn } = useApp()
   const [problem, setProblem] = useState<Problem | undefined>(
     known === undefined ? undefined : { text: "", realm: known }
   )
@@ -38,6 +38,9 @@ export const LogIn = ({ realm: known }: { readonly realm?: string | undefined })
   const stop = useRef(() => {})
   useEffect(() => () => stop.current(), [])
   const realm = problem?.realm
+
+  // The browser keeps passwords for the origin of the page, and must not fill them in for another registry.
+  const isOwn = connection.origin === home
 
   const submit = (event: SubmitEvent) => {
     const field = fields.read(event)
@@ -60,10 +63,11 @@ export const LogIn = ({ realm: known }: { readonly realm?: string | undefined })
         Log in to <strong>{connection.host}</strong>. The page keeps the password only until it is closed.
       </p>
       <label>
-        User name <input name="username" autocomplete="username" autocapitalize="none" required />
+        User name <input name="username" autocomplete={isOwn ? "username" : "off"} autocapitalize="none" required />
       </label>
       <label>
-        Password or token <input name="password" type="password" autocomplete="current-password" required />
+        Password or token{" "}
+        <input name="password" type="password" autocomplete={isOwn ? "current-password" : "new-password"} required />
       </label>
       {realm !== undefined && (
         <label class="check">

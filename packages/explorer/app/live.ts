@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { useEffect, useState } from "preact/hooks"
 import { run } from "./connection.js"
+import { kindOf } from "./explain.js"
 import type { Failed } from "./explain.js"
 
 /** A value that is read: nothing yet, a part of it, all of it, or the value that was there before an error. */
@@ -33,54 +34,69 @@ export const errorOf = (cause: Cause.Cause<Failed>): Failed => {
   return error instanceof Error ? error : new Error(String(error))
 }
 
+/** The errors that do not go away by themselves: the user has to do something. */
+const lasting = new Set<string | undefined>(["OciUnauthorized", "OciDenied", "OciUnsupported", "OciRealmRefused"])
+
+/** The longest time between two reads of a value, and the shortest after an error, in milliseconds. */
+const longest = 10 * 60_000
+const afterError = 8000
+
+/** Returns when a value is read again, in milliseconds: more seldom if reading takes long. */
+const pauseOf = (every: number, took: number, error: Failed | undefined): number =>
+  Math.min(Math.max(every, 20 * took, error === undefined ? 0 : afterError), longest)
+
+/** Reads a value again and again, but not while the page is hidden. Returns a function that stops it. */
+const keepReading = <A>(key: string, read: Read<A>, every: number | undefined, show: (state: State<A>) => void) => {
+  let stop = () => {}
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let isReading = false
+  let isFirst = true
+  let value: A | undefined
+  const begin = () => {
+    clearTimeout(timer)
+    if (isReading || (document.hidden && !isFirst)) return
+    isReading = true
+    const start = performance.now()
+    const showPart = (part: A) => {
+      if (isFirst) show({ key, value: part, error: undefined, isDone: false })
+    }
+    stop = run(read(showPart), (exit) => {
+      isReading = false
+      isFirst = false
+      if (Exit.isSuccess(exit)) value = exit.value
+      const error = Exit.isSuccess(exit) ? undefined : errorOf(exit.cause)
+      show({ key, value, error, isDone: true })
+      if (every === undefined || (error !== undefined && lasting.has(kindOf(error)))) return
+      timer = setTimeout(begin, pauseOf(every, performance.now() - start, error))
+    })
+  }
+  begin()
+  if (every !== undefined) {
+    document.addEventListener("visibilitychange", begin)
+    addEventListener("online", begin)
+  }
+  return () => {
+    stop()
+    clearTimeout(timer)
+    document.removeEventListener("visibilitychange", begin)
+    removeEventListener("online", begin)
+  }
+}
+
 /**
- * Reads a value while the view is shown, again whenever `key` changes. With `every`, reads it again after so many
- * milliseconds, but not while the page is hidden, and more seldom if reading takes long.
+ * Reads a value while the view is shown, again whenever `key` changes, and with `every` again after so many
+ * milliseconds.
  */
 export const useLive = <A>(key: string, read: Read<A>, every?: number): Live<A> => {
-  const [state, setState] = useState<State<A>>({ key, value: undefined, error: undefined, isDone: false })
+  const empty: State<A> = { key, value: undefined, error: undefined, isDone: false }
+  const [state, setState] = useState(empty)
   const [generation, setGeneration] = useState(0)
-
   useEffect(() => {
-    let stop = () => {}
-    let timer: ReturnType<typeof setTimeout> | undefined
-    let isFirst = true
-    let value: A | undefined
-    const begin = () => {
-      timer = undefined
-      if (document.hidden && !isFirst) return
-      const start = performance.now()
-      const show = (part: A) => {
-        if (isFirst) setState({ key, value: part, error: undefined, isDone: false })
-      }
-      stop = run(read(show), (exit) => {
-        isFirst = false
-        if (Exit.isSuccess(exit)) value = exit.value
-        const error = Exit.isSuccess(exit) ? undefined : errorOf(exit.cause)
-        setState({ key, value, error, isDone: true })
-        if (every !== undefined) {
-          timer = setTimeout(begin, Math.min(Math.max(every, 20 * (performance.now() - start)), 10 * 60_000))
-        }
-      })
-    }
-    const onVisible = () => {
-      if (!document.hidden && timer === undefined && !isFirst && every !== undefined) begin()
-    }
-    setState((old) =>
-      old.key === key ? { ...old, isDone: false } : { key, value: undefined, error: undefined, isDone: false }
-    )
-    begin()
-    document.addEventListener("visibilitychange", onVisible)
-    return () => {
-      stop()
-      clearTimeout(timer)
-      document.removeEventListener("visibilitychange", onVisible)
-    }
+    setState((old) => old.key === key ? { ...old, isDone: false } : empty)
+    return keepReading(key, read, every, setState)
   }, [key, generation])
-
   // A value of another key is never shown, not even once.
-  const current = state.key === key ? state : { key, value: undefined, error: undefined, isDone: false }
-  return { ...current, reload: () => setGeneration((old) => old + 1) }
+  return { ...state.key === key ? state : empty, reload: () => setGeneration((old) => old + 1) }
 }
 
 /** Collects a list up to a limit. Shows the first items while the others are read. */

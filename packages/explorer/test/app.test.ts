@@ -191,6 +191,15 @@ describe("layers", () => {
     expect(await read(...Array.from(bytes, (byte) => Uint8Array.of(byte)))).toBe("hello world")
   })
 
+  it("decompresses zstd, and refuses a frame that needs too much memory", async () => {
+    const magic = [0x28, 0xb5, 0x2f, 0xfd]
+    // One frame of 5 bytes, in one block that is not compressed.
+    const frame = Uint8Array.from([...magic, 0x20, 5, 0x29, 0, 0, ...Buffer.from("hello")])
+    expect(await read(frame.subarray(0, 7), frame.subarray(7), frame)).toBe("hellohello")
+    const window = Uint8Array.from([...magic, 0, 0xa0, 0x29, 0, 0, ...Buffer.from("hello")])
+    await expect(read(window)).rejects.toThrow("zstd window")
+  })
+
   it("passes content that is not compressed, and names a compression that it does not read", async () => {
     expect(await read(Buffer.from("plain"))).toBe("plain")
     expect(await read()).toBe("")

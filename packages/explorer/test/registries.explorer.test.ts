@@ -3,6 +3,7 @@ import { Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import type { Users } from "@effect-oci/guard"
 import { Quirks } from "@effect-oci/server"
+import * as NodeImages from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
@@ -292,5 +293,24 @@ describe.runIf(hasBrowser && NodePeers.have("docker-registry"))("docker-registry
       const there = `http://${peer.authority}`
       const { act } = yield* visit(`${origin}/#${there}/`, { origins: [origin, there] })
       yield* act((page) => page.getByText(`${there} answers, but it does not allow this page`).waitFor())
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe.runIf(hasBrowser && NodePeers.have("skopeo"))("skopeo", () => {
+  setup()
+
+  it.scopedLive("pushes an image, which appears on the page without a reload", () =>
+    Effect.gen(function*() {
+      const { host, origin } = yield* serve()
+      const { act, problems } = yield* visit(origin, { origins: [origin] })
+      yield* act((page) => page.getByText("There is nothing here yet").waitFor())
+      const layout = yield* NodeImages.writeLayout(NodeImages.image([1000]))
+      yield* NodePeers.skopeo("copy", `oci:${layout}:v1`, `docker://${host}/team/pushed:v1`)
+      yield* act(async (page) => {
+        await page.getByRole("link", { name: "team/pushed" }).click()
+        await page.getByRole("link", { name: "v1" }).click()
+        await page.getByText("linux/amd64").waitFor()
+      })
+      expect(problems).toEqual([])
     }).pipe(Effect.provide(NodeContext.layer)))
 })

@@ -293,6 +293,28 @@ describe.runIf(hasBrowser)("the page", () => {
       expect(problems).toEqual([])
     }))
 
+  it.scopedLive("takes a file that is dropped on it", () =>
+    Effect.gen(function*() {
+      const { origin } = yield* serve()
+      const { act, problems } = yield* visit(origin, { origins: [origin] })
+      yield* act(async (page) => {
+        await page.getByText("There is nothing here yet").waitFor()
+        await page.evaluate(() => {
+          const dataTransfer = new DataTransfer()
+          dataTransfer.items.add(new File(["dropped"], "dropped.txt", { type: "text/plain" }))
+          const event = (name: string) => new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true })
+          document.body.dispatchEvent(event("dragover"))
+          document.body.dispatchEvent(event("drop"))
+        })
+        await page.getByLabel("Repository", { exact: true }).fill("team/dropped")
+        await page.getByLabel("Tag", { exact: true }).fill("v1")
+        await page.getByRole("button", { name: "Upload as an artifact" }).click()
+        await page.getByRole("link", { name: "team/dropped:v1" }).click()
+        await page.getByText("dropped.txt", { exact: true }).first().waitFor()
+      })
+      expect(problems).toEqual([])
+    }))
+
   it.scopedLive("is used with the keyboard: the skip link, the focus after a change of view, and details", () =>
     Effect.gen(function*() {
       const { origin, registry } = yield* serve()
