@@ -107,7 +107,7 @@ describe.runIf(hasBrowser)("a malicious registry", () => {
 
   for (const width of [1100, 360]) {
     it.scopedLive(
-      `cannot run a script or widen the page by names, labels and files, ${width} pixels wide`,
+      `cannot run a script or widen the page by names, labels and files, ${width} pixels wide (T69, T70)`,
       () =>
         Effect.gen(function*() {
           const { origin, registry } = yield* serve({ connect: "*" })
@@ -161,7 +161,7 @@ describe.runIf(hasBrowser)("a malicious registry", () => {
   }
 
   it.scopedLive(
-    "cannot stop the page with a layer that expands to gigabytes, and the user can stop reading it",
+    "cannot stop the page with a layer that expands to gigabytes, and the user can stop reading it (T73)",
     () =>
       Effect.gen(function*() {
         const { origin, registry } = yield* serve()
@@ -206,7 +206,7 @@ describe.runIf(hasBrowser)("a malicious registry", () => {
   )
 
   it.scopedLive(
-    "cannot make the page read without end: a list whose pages never end, and JSON that is deep or large",
+    "cannot make the page read without end: a list whose pages never end, and JSON that is deep or large (T73)",
     () =>
       Effect.gen(function*() {
         let pages = 0
@@ -257,7 +257,7 @@ describe.runIf(hasBrowser)("a malicious registry", () => {
     60_000
   )
 
-  it.scopedLive("cannot get the credentials of another registry, nor make the page leave its address", () =>
+  it.scopedLive("cannot get the credentials of another registry, nor make the page leave its address (T71)", () =>
     Effect.gen(function*() {
       const received: Array<string> = []
       const evil = yield* NodeScripted.serve((request) => {

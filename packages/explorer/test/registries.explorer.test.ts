@@ -108,7 +108,7 @@ describe.runIf(hasBrowser)("a registry with users", () => {
       expect(problems).toEqual([])
     }))
 
-  it.scopedLive("sends the password to another token server only after the user has allowed it", () =>
+  it.scopedLive("sends the password to another token server only after the user has allowed it (T71)", () =>
     Effect.gen(function*() {
       const registryPort = yield* NodePeers.freePort
       const service = `127.0.0.1:${registryPort}`
@@ -154,7 +154,7 @@ describe.runIf(hasBrowser)("a registry with users", () => {
 describe.runIf(hasBrowser)("another registry", () => {
   setup()
 
-  it.scopedLive("is refused by the policy of the page unless the option connect allows it", () =>
+  it.scopedLive("is refused by the policy of the page unless the option connect allows it (T72)", () =>
     Effect.gen(function*() {
       const other = yield* serve({ hasPage: false, cors: { origins: "*" } })
       const { origin } = yield* serve()
