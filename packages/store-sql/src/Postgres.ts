@@ -4,7 +4,7 @@
  *
  * Each batch is one transaction with the isolation level "read committed". Its first statements lock the rows that it
  * depends on, in an order that all commands share. A batch that PostgreSQL ends because of another one is run again. A
- * batch is sent as a whole, and costs one round trip. Times are by the clock of the database.
+ * batch is sent as a whole, and costs one round trip. Queries that arrive at once share a round trip. Times are by the clock of the database.
  *
  * @since 0.1.0
  */
@@ -17,6 +17,7 @@ import { check } from "./internal/params.js"
 import { type Failure, failureOf, isLost, raising } from "./internal/postgres/failure.js"
 import { PoolMetrics } from "./internal/postgres/metrics.js"
 import * as pipeline from "./internal/postgres/pipeline.js"
+import { asError, Reads } from "./internal/postgres/reads.js"
 import { type Row, type RunOptions, type Service, SqlBatch, type Statement } from "./SqlBatch.js"
 
 /**
@@ -78,8 +79,6 @@ const relaxed = plain("SET LOCAL synchronous_commit = off")
 const commit = plain("COMMIT")
 const rollback = plain("ROLLBACK")
 
-const errorOf = (cause: unknown): Error => cause instanceof Error ? cause : new Error(String(cause))
-
 /** Runs a batch once, in one round trip. The connection is closed if its state is not known. */
 const attempt = async (
   pool: Pool,
@@ -120,28 +119,7 @@ const undo = async (connection: Connection, cause: unknown): Promise<void> => {
     await pipeline.run(connection, [rollback])
     connection.release()
   } catch (error) {
-    connection.release(errorOf(error))
-  }
-}
-
-/** Runs one query. */
-const read = async (
-  pool: Pool,
-  metrics: PoolMetrics,
-  { params, sql }: Statement
-): Promise<ReadonlyArray<Row>> => {
-  const begun = metrics.begin()
-  const connection = await pool.connect()
-  const connected = metrics.connected(begun)
-  try {
-    const [rows] = await pipeline.run(connection, [{ sql, params }])
-    connection.release()
-    metrics.ended("query", begun, connected, undefined)
-    return rows!
-  } catch (cause) {
-    connection.release(isLost(cause) ? errorOf(cause) : undefined)
-    metrics.ended("query", begun, connected, "Failed")
-    throw cause
+    connection.release(asError(error))
   }
 }
 
@@ -153,6 +131,7 @@ const read = async (
  */
 export const make = ({ name = "postgresql", pool, retryFor = "30 seconds" }: Options): Service => {
   const metrics = new PoolMetrics(pool, name)
+  const reads = new Reads(pool, metrics)
   const again = Schedule.exponential(Duration.millis(2), 1.5).pipe(
     Schedule.either(Schedule.spaced("100 millis")),
     Schedule.jittered,
@@ -175,7 +154,7 @@ export const make = ({ name = "postgresql", pool, retryFor = "30 seconds" }: Opt
       ),
     read: (statement) =>
       Effect.uninterruptible(Effect.tryPromise({
-        try: () => read(pool, metrics, check(statement)),
+        try: () => reads.read(check(statement)),
         catch: (cause) => new StoreError.Failed({ cause })
       }))
   }
