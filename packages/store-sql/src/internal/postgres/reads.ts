@@ -1,4 +1,4 @@
-import type { Connection, Pool } from "../../Postgres.js"
+import type { Connection, Pool } from "../../PostgresModel.js"
 import type { Row, Statement } from "../../SqlBatch.js"
 import { isLost } from "./failure.js"
 import type { PoolMetrics } from "./metrics.js"
