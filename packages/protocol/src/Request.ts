@@ -83,8 +83,11 @@ const isLocation = (id: string): boolean => /^(?:\/|https?:\/\/)/i.test(id)
 /**
  * Returns the path and the query of a target, which may be a complete URL: [RFC 9112, section
  * 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2).
+ *
+ * @since 0.1.0
+ * @category conversions
  */
-const originForm = (target: string): string =>
+export const originForm = (target: string): string =>
   target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "")
 
 /** Splits a target at its question mark into the path and the query. */

@@ -24,6 +24,7 @@ import * as mounts from "./internal/mounts.js"
 import * as platform from "./internal/platformAdapter.js"
 import * as quirks from "./internal/quirks.js"
 import * as registryResponder from "./internal/registryResponder.js"
+import type { Respond } from "./internal/totalResponse.js"
 import type { Quirks } from "./Quirks.js"
 
 /**
@@ -153,8 +154,12 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
   const shared = options?.cors === undefined ? identity : cors.apply(options.cors)
   const sameSite = browsers.protect({ hosts: options?.hosts ?? [], origins: options?.cors?.origins ?? [] })
   const mounted = options?.mounts === undefined ? identity : mounts.apply(options.mounts)
-  return (handler) => shared(sameSite(mounted(quirky(registryResponder.make(handler, settings)))))
+  return (handler) => originForm(shared(sameSite(mounted(quirky(registryResponder.make(handler, settings))))))
 }
+
+/** Lets a function that answers paths answer complete URLs too. Fetch handlers receive these. */
+const originForm = (answer: Respond): Respond => (request) =>
+  answer(request.target.startsWith("/") ? request : { ...request, target: Request.originForm(request.target) })
 
 /**
  * Creates an app of `@effect/platform` that serves the registry, for any server or web handler. The app answers the

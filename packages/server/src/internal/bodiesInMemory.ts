@@ -24,16 +24,23 @@ export interface BodiesInMemory {
   readonly release: Effect.Effect<void>
 }
 
-export const make = (limits: byteBudget.Limits) => {
+/** `largest` is the size of the largest request body. More bytes do not count, because the reader of a body drops them. */
+export const make = (limits: byteBudget.Limits, largest: number) => {
   const budget = byteBudget.make(limits)
   return (client: () => string): BodiesInMemory => {
     let received: byteBudget.Account | undefined
     return {
       request: (body) => {
         const account = received ??= budget.open(client())
-        return Body.inspect(body, () => ({
-          update: (chunk) => account.take(chunk.byteLength) ? undefined : refusal()
-        }))
+        return Body.inspect(body, () => {
+          let size = 0
+          return {
+            update: (chunk) => {
+              size += chunk.byteLength
+              return size > largest || account.take(chunk.byteLength) ? undefined : refusal()
+            }
+          }
+        })
       },
       response: (response) => {
         const size = response.body?.bytes?.byteLength ?? 0

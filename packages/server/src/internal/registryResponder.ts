@@ -52,7 +52,7 @@ const pong: Wire.Response = {
 export const make = (handler: Handler, settings: Settings): Respond => {
   const { addressOf, guard, maxManifestBytes, maxPageBytes } = settings
   const run = runner(handler, settings)
-  const inMemory = bodiesInMemory.make(settings.bytesInFlight)
+  const inMemory = bodiesInMemory.make(settings.bytesInFlight, maxManifestBytes)
   const inTurn = turns.make()
 
   const networkOf = (request: Wire.Request): string | undefined => {
