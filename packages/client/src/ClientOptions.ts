@@ -62,7 +62,8 @@ export interface Options {
   readonly singlePost?: boolean | undefined
   /**
    * The size of the chunks in which the client pushes larger blobs, in bytes. Set it if a proxy in front of the
-   * registry limits the size of requests. The client keeps one chunk in memory. Default: a blob is sent whole.
+   * registry limits the size of requests. The client keeps one chunk in memory. Default: a blob is sent whole, but in a
+   * browser a stream is sent in chunks of 8 MiB, because browsers send no streams.
    */
   readonly chunkSize?: number | undefined
   /** How long the registry may take to answer, and to send each 16 KiB of an answer. Default: 60 seconds. */

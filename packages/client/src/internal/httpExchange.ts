@@ -100,7 +100,11 @@ export class HttpExchange {
       const bare = HttpClientRequest.modify(HttpClientRequest.get(target.url, { headers: headersOf(request) }), {
         method: request.method as HttpMethod
       })
-      return Effect.flatMap(outgoing.make(request.body, request.headers["content-type"]), (out) => {
+      const made = Effect.mapError(
+        outgoing.make(request.body, request.headers["content-type"]),
+        (error) => complete(error, fields)
+      )
+      return Effect.flatMap(made, (out) => {
         const sent = execute(client, out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body), out)
         return Effect.matchEffect(requiring(operation, sent), {
           onSuccess: (response) =>

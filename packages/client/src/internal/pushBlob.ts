@@ -6,7 +6,8 @@ import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import { appendInChunks } from "./appendInChunks.js"
+import * as browser from "./browser.js"
 import { cancelUpload } from "./cancelUpload.js"
 import * as completion from "./completion.js"
 import type { HttpExchange } from "./httpExchange.js"
@@ -53,28 +54,20 @@ export const make = (http: HttpExchange, options: PushOptions): Handler.Row<"Pus
     )
   }
 
-  const sendInChunks = (started: Operation.Upload, body: Body.Body, chunkSize: number) => {
-    let { id } = started
-    let offset = 0
-    const append = (chunk: Uint8Array) =>
-      Effect.map(
-        http.call(new Operation.AppendUpload({ repository, id, offset, body: Body.bytes(chunk) }), fields),
-        (upload) => {
-          id = upload.id
-          offset += chunk.byteLength
-        }
-      )
-    return Stream.runForEach(chunks(body.stream, chunkSize), append).pipe(
-      Effect.flatMap(() => complete(id, undefined)),
-      Effect.onError(() => cancel(id))
+  const sendInChunks = ({ id }: Operation.Upload, body: Body.Body, chunkSize: number) => {
+    const session = { id, offset: 0 }
+    return Effect.suspend(() => appendInChunks(http, repository, session, body, chunkSize, fields)).pipe(
+      Effect.flatMap(() => complete(session.id, undefined)),
+      Effect.onError(() => cancel(session.id))
     )
   }
 
   const cancel = (id: string) => cancelUpload(http, repository, id)
 
   const upload = (started: Operation.Upload, body: Body.Body) => {
-    const chunkSize = options.chunkSize === undefined ? size : Math.max(options.chunkSize, started.minChunkSize ?? 0)
-    return chunkSize < size && chunkSize <= Math.max(options.chunkSize ?? 0, largestChunk)
+    const wanted = options.chunkSize ?? (browser.mustSplit(body) ? browser.chunkSize : undefined)
+    const chunkSize = wanted === undefined ? size : Math.max(wanted, started.minChunkSize ?? 0)
+    return chunkSize < size && chunkSize <= Math.max(wanted ?? 0, largestChunk)
       ? sendInChunks(started, body, chunkSize)
       : Effect.onError(complete(started.id, body), () => cancel(started.id))
   }
@@ -103,7 +96,7 @@ export const make = (http: HttpExchange, options: PushOptions): Handler.Row<"Pus
   return Effect.flatMap(
     checked(operation, fields),
     (body) =>
-      options.singlePost
+      options.singlePost && !browser.mustSplit(body)
         ? sendInOne(body)
         : Effect.flatMap(startUpload(http, operation, fields), (started) => upload(started, body))
   )
@@ -155,29 +148,3 @@ const checked = (
     )
   })
 }
-
-/** Splits a stream into chunks of `size` bytes. The last chunk may be shorter. */
-const chunks = <E>(stream: Stream.Stream<Uint8Array, E>, size: number): Stream.Stream<Uint8Array, E> =>
-  Stream.suspend(() => {
-    let chunk = new Uint8Array(0)
-    let length = 0
-    const add = (piece: Uint8Array): ReadonlyArray<Uint8Array> => {
-      const full: Array<Uint8Array> = []
-      for (let rest = piece; rest.byteLength > 0;) {
-        if (length === 0) chunk = new Uint8Array(size)
-        const part = rest.subarray(0, size - length)
-        chunk.set(part, length)
-        length += part.byteLength
-        rest = rest.subarray(part.byteLength)
-        if (length === size) {
-          full.push(chunk)
-          length = 0
-        }
-      }
-      return full
-    }
-    return Stream.concat(
-      Stream.mapConcat(stream, add),
-      Stream.suspend(() => length > 0 ? Stream.succeed(chunk.subarray(0, length)) : Stream.empty)
-    )
-  })

@@ -1,7 +1,10 @@
+import type * as Body from "@effect-oci/core/Body"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
+import { appendInChunks } from "./appendInChunks.js"
+import * as browser from "./browser.js"
 import * as completion from "./completion.js"
 import type { HttpExchange } from "./httpExchange.js"
 import * as lostCommit from "./lostCommit.js"
@@ -15,11 +18,27 @@ export const writer = (
   referrersTag: ReferrersTag,
   options: pushBlob.PushOptions
 ): Handler.WriterTable => {
+  /** Sends the body of an operation in chunks, and returns what the upload has become. */
+  const split = (operation: Operation.AppendUpload | Operation.CompleteUpload, body: Body.Body) =>
+    Effect.suspend(() => {
+      const { id, offset, repository } = operation
+      const session = { id, offset }
+      const appended = appendInChunks(http, repository, session, body, browser.chunkSize, http.fields(operation))
+      return Effect.as(appended, session)
+    })
+
   /**
    * Completes an upload. If the operation has the offset and the size of its body, the size of the blob is known.
    * Otherwise the answer may contain the size. If it does not, the client requests it.
    */
   const completeUpload: Handler.Row<"CompleteUpload"> = (operation) => {
+    const { body, digest, id, repository } = operation
+    if (browser.mustSplit(body)) {
+      return Effect.flatMap(
+        split(operation, body),
+        (session) => completeUpload(new Operation.CompleteUpload({ repository, digest, ...session }))
+      )
+    }
     const fields = http.fields(operation)
     const isSizeKnown = operation.offset !== undefined &&
       (operation.body === undefined || operation.body.size !== undefined)
@@ -30,8 +49,17 @@ export const writer = (
           ? completion.decode(http, operation, answer, fields)
           : Effect.zipRight(answer.release(), http.call(new Operation.ResolveBlob(operation), fields))
     )
-    const { digest, id, repository } = operation
     return lostCommit.orFindBlob(http, { repository, digest, method: "PUT", upload: id }, fields, completed, identity)
+  }
+
+  const appendUpload: Handler.Row<"AppendUpload"> = (operation) => {
+    const { body, repository } = operation
+    return browser.mustSplit(body)
+      ? Effect.flatMap(
+        split(operation, body),
+        ({ id }) => http.call(new Operation.GetUpload({ repository, id }), http.fields(operation))
+      )
+      : http.call(operation)
   }
 
   /**
@@ -56,7 +84,7 @@ export const writer = (
     MountBlob: mountBlob,
     StartUpload: (operation) => http.call(operation),
     GetUpload: (operation) => http.call(operation),
-    AppendUpload: (operation) => http.call(operation),
+    AppendUpload: appendUpload,
     CompleteUpload: completeUpload,
     CancelUpload: (operation) => http.call(operation),
     PushManifest: pushManifest.make(http, referrersTag, options)
