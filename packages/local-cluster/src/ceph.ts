@@ -1,15 +1,15 @@
 /**
- * Ceph's S3 gateway with a monitor and one OSD in memory, from Debian's packages. The packages are unpacked into a cache
- * directory and run there by chroot: nothing is installed on the machine. Needs root on Debian or a system like it, 140 MB
- * of downloads at the first start, and 0.5 GB of memory.
+ * Ceph's S3 gateway with a monitor and one OSD in memory, from Debian's packages (see `NodeDebian`). Needs 140 MB of
+ * downloads at the first start, and 0.5 GB of memory.
  */
 import * as NodeChild from "@effect-oci/testing/NodeChild"
+import * as NodeDebian from "@effect-oci/testing/NodeDebian"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { execFile } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -17,76 +17,17 @@ import { CannotStart } from "./failures.js"
 
 const exec = promisify(execFile)
 
-/** The release of Debian whose packages are used, on each release that runs them. */
-const release = "trixie"
-const packages = ["ceph-mon", "ceph-osd", "ceph-base", "ceph-common", "radosgw"]
-const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+const debian: NodeDebian.Options = {
+  cache: process.env["CEPH_CACHE"] ?? join(homedir(), ".cache", "effect-oci", "ceph"),
+  packages: ["ceph-mon", "ceph-osd", "ceph-base", "ceph-common", "radosgw"]
+}
 
-export const cache = process.env["CEPH_CACHE"] ?? join(homedir(), ".cache", "effect-oci", "ceph")
-
-const root = join(cache, "root")
-const unpacked = join(root, ".unpacked")
-
-export const isUnpacked = () => existsSync(unpacked)
+const root = NodeDebian.rootOf(debian)
 
 /** Returns why Ceph cannot run here, or `undefined`. */
 export const obstacle = (): string | undefined => {
-  if (process.getuid?.() !== 0) return "Ceph needs root"
-  if (!isUnpacked() && (!existsSync(keyring) || mirror() === undefined)) return "Ceph comes from Debian's packages"
-  return undefined
-}
-
-/** Returns the mirror of Debian's packages that this machine uses. */
-const mirror = (): string | undefined => {
-  const files = ["/etc/apt/sources.list"]
-  const folder = "/etc/apt/sources.list.d"
-  if (existsSync(folder)) files.push(...readdirSync(folder).map((name) => join(folder, name)))
-  const lines = files.filter((file) => existsSync(file)).flatMap((file) => readFileSync(file, "utf8").split("\n"))
-  const urls = lines.filter((line) => /^(deb|URIs)/.test(line)).map((line) =>
-    /https?:\S+\/debian\/?(?=\s|$)/.exec(line)
-  )
-  return urls.find((url) => url !== null)?.[0]
-}
-
-/** The configuration of apt, with all its directories in the cache. */
-const aptConfiguration = (apt: string) => `
-Dir::Etc "${apt}/etc/apt";
-Dir::State "${apt}/state";
-Dir::State::status "${apt}/status";
-Dir::Cache "${apt}/cache";
-APT::Sandbox::User "root";
-`
-
-/** Downloads the packages and unpacks them. */
-const unpack = async () => {
-  const apt = join(cache, "apt")
-  rmSync(root, { recursive: true, force: true })
-  const folders = ["etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d", "state/lists/partial"]
-  for (const folder of [...folders, "cache/archives/partial"]) mkdirSync(join(apt, folder), { recursive: true })
-  for (const folder of ["dev", "proc", "tmp", "run", "etc"]) mkdirSync(join(root, folder), { recursive: true })
-  writeFileSync(join(apt, "status"), "")
-  writeFileSync(join(apt, "etc/apt/sources.list"), `deb [signed-by=${keyring}] ${mirror()} ${release} main\n`)
-  writeFileSync(join(apt, "apt.conf"), aptConfiguration(apt))
-  const env = { ...process.env, APT_CONFIG: join(apt, "apt.conf"), DEBIAN_FRONTEND: "noninteractive" }
-  await exec("apt-get", ["-qq", "update"], { env })
-  await exec("apt-get", ["-qq", "install", "-y", "--no-install-recommends", "--download-only", ...packages], {
-    env,
-    maxBuffer: 16 * 1024 ** 2
-  })
-  const archives = join(apt, "cache/archives")
-  for (const name of readdirSync(archives).filter((file) => file.endsWith(".deb"))) {
-    const script = `dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink`
-    await exec("sh", ["-c", script, "sh", join(archives, name), root])
-    rmSync(join(archives, name))
-  }
-  for (const name of ["bin", "sbin", "lib", "lib64"]) {
-    if (!existsSync(join(root, name))) symlinkSync(`usr/${name}`, join(root, name))
-  }
-  for (const name of ["passwd", "group"]) writeFileSync(join(root, "etc", name), readFileSync(`/etc/${name}`))
-  for (const [name, minor] of [["null", "3"], ["random", "8"], ["urandom", "9"]] as const) {
-    await exec("mknod", ["-m", "666", join(root, "dev", name), "c", "1", minor])
-  }
-  writeFileSync(unpacked, "")
+  const reason = NodeDebian.obstacle(debian)
+  return reason === undefined ? undefined : `Ceph: ${reason}`
 }
 
 const configuration = (options: { readonly folder: string; readonly monitor: number; readonly port: number }) => `
@@ -124,14 +65,7 @@ rgw_gc_processor_max_time = 2
 rgw_frontends = beast endpoint=127.0.0.1:${options.port}
 `
 
-/** Runs a program in the chroot. `/proc` is mounted for this program only, so that nothing has to be unmounted. */
-const inRoot = [
-  "-m",
-  "sh",
-  "-c",
-  `mount -t proc proc "$0/proc" && exec chroot "$0" "$@"`,
-  root
-]
+const inRoot = NodeDebian.inRoot(debian)
 
 const run = (...args: ReadonlyArray<string>) => exec("unshare", [...inRoot, ...args], { timeout: 60_000 })
 
@@ -156,9 +90,9 @@ export const credentials = { accessKeyId: "cluster-key", secretAccessKey: "clust
 /** Starts the gateway, and stops it at the end of the scope. `say` reports what takes long. */
 export const start = (say: (line: string) => Effect.Effect<void>) =>
   Effect.gen(function*() {
-    if (!isUnpacked()) {
-      yield* say(`downloading Ceph's packages (140 MB, once) to ${cache}`)
-      yield* attempt("Ceph's packages cannot be unpacked", unpack)
+    if (!NodeDebian.isUnpacked(debian)) {
+      yield* say(`downloading Ceph's packages (140 MB, once) to ${debian.cache}`)
+      yield* attempt("Ceph's packages cannot be unpacked", () => NodeDebian.unpack(debian))
     }
     const port = yield* NodePeers.freePort
     const monitor = yield* NodePeers.freePort

@@ -5,49 +5,12 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { build, type Plugin } from "esbuild"
 import { Miniflare } from "miniflare"
-import { fileURLToPath } from "node:url"
-
-const packages = fileURLToPath(new URL("../../", import.meta.url))
+import { bundle } from "./NodeBundle.js"
 
 /** A worker, whose type depends on the types of Cloudflare that are installed. */
 interface Scheduled {
   readonly scheduled: (options: { readonly cron: string }) => Promise<{ readonly outcome: string }>
-}
-
-/** Resolves the packages of this repository to their sources, so that none has to be built first. */
-const sources: Plugin = {
-  name: "sources",
-  setup: (bundle) =>
-    bundle.onResolve({ filter: /^@effect-oci\// }, ({ path }) => {
-      const [, name, module = "index"] = path.split("/")
-      return { path: `${packages}${name}/src/${module}.ts` }
-    })
-}
-
-/**
- * Bundles a module and all that it imports to one text, as a worker has it.
- *
- * @since 0.1.0
- * @category running
- */
-export const bundle = async (entry: string, options: { readonly minify?: boolean } = {}): Promise<string> => {
-  const { outputFiles: [file] } = await build({
-    bundle: true,
-    conditions: ["workerd", "worker", "browser"],
-    entryPoints: [entry],
-    external: ["node:*", "cloudflare:*"],
-    format: "esm",
-    logLevel: "error",
-    mainFields: ["browser", "module", "main"],
-    minify: options.minify ?? false,
-    platform: "browser",
-    plugins: [sources],
-    target: "es2022",
-    write: false
-  })
-  return file!.text
 }
 
 /** The version of the runtime's behaviour. */
@@ -103,7 +66,7 @@ export const make = (options: Options): Effect.Effect<Running, never, Scope.Scop
   Effect.map(
     Effect.acquireRelease(
       Effect.promise(async () => {
-        const script = await bundle(options.entry)
+        const script = await bundle(options.entry, { platform: "browser" })
         const names = Array.from({ length: options.isolates ?? 1 }, (_, index) => `isolate-${index}`)
         const runtime = new Miniflare({
           host: "127.0.0.1",
