@@ -33,6 +33,7 @@ floors.conformance = [...released]
 floors.laws = [...released]
 floors.testing = [...released, "conformance", "laws"]
 floors["local-cluster"] = [...released, "conformance", "testing"]
+floors.runtimes = [...released, "conformance", "laws", "testing"]
 floors.bench = [...released, "conformance", "laws", "testing", "local-cluster"]
 
 /**
