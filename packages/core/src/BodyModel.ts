@@ -7,21 +7,12 @@ import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as kinds from "./internal/bodyKinds.js"
+import { TypeId } from "./internal/bodyKinds.js"
 import { fromBodyFailure } from "./RegistryError.js"
 import type { RegistryError } from "./RegistryError.js"
 import * as Source from "./Source.js"
 
-/**
- * @since 0.1.0
- * @category symbols
- */
-export const TypeId: unique symbol = kinds.TypeId
-
-/**
- * @since 0.1.0
- * @category symbols
- */
-export type TypeId = typeof TypeId
+export { TypeId } from "./internal/bodyKinds.js"
 
 /**
  * A cold stream of bytes. `size` is the size in bytes, if known. `replayable` says whether the stream can be run again.

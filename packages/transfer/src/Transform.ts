@@ -4,19 +4,11 @@
  * @since 0.1.0
  */
 import { Manifest, MediaType } from "@effect-oci/core"
-import type { RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import { encoded } from "./internal/rewrite.js"
+import type { Transform } from "./internal/rewrite.js"
 
-/**
- * A function that returns a changed manifest, or the same manifest.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Transform {
-  (manifest: Manifest.Manifest): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError>
-}
+export type { Transform } from "./internal/rewrite.js"
 
 /** The media types that old versions of Docker's registry and builders gave to a config. */
 const legacy: ReadonlySet<string> = new Set(["application/octet-stream", "text/html"])

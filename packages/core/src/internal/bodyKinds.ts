@@ -1,12 +1,21 @@
 import { pipeArguments } from "effect/Pipeable"
 import type * as Stream from "effect/Stream"
-import type * as Model from "../BodyModel.js"
 import type { RegistryError } from "../RegistryError.js"
 import type * as Source from "../Source.js"
 import * as pulled from "./pulled.js"
 import * as native from "./source.js"
 
-export const TypeId: Model.TypeId = Symbol.for("@effect-oci/core/Body") as Model.TypeId
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export const TypeId: unique symbol = Symbol.for("@effect-oci/core/Body")
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export type TypeId = typeof TypeId
 
 type Bytes = Stream.Stream<Uint8Array, RegistryError>
 
@@ -17,7 +26,7 @@ interface Fields {
 
 /** A body from memory. It creates its stream only on demand: a server creates one such body for each small answer. */
 export class InMemory {
-  readonly [TypeId]: Model.TypeId = TypeId
+  readonly [TypeId]: TypeId = TypeId
   readonly replayable = true
   readonly source = undefined
   constructor(
@@ -43,7 +52,7 @@ export class InMemory {
 
 /** A body from a native source. */
 export class Native {
-  readonly [TypeId]: Model.TypeId = TypeId
+  readonly [TypeId]: TypeId = TypeId
   readonly bytes = undefined
   readonly size: number | undefined
   readonly replayable: boolean
@@ -63,7 +72,7 @@ export class Native {
 
 /** A body from a stream. */
 export class Streamed {
-  readonly [TypeId]: Model.TypeId = TypeId
+  readonly [TypeId]: TypeId = TypeId
   readonly bytes = undefined
   readonly source = undefined
   readonly size: number | undefined

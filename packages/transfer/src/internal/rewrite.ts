@@ -3,7 +3,6 @@ import type { Descriptor, Digest, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Graph, Node } from "../Graph.js"
-import type { Transform } from "../Transform.js"
 import { blobs as blobsOf } from "./links.js"
 import type { Filter } from "./links.js"
 import * as order from "./order.js"
@@ -11,6 +10,16 @@ import * as order from "./order.js"
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type Json = { [name: string]: unknown }
+
+/**
+ * A function that returns a changed manifest, or the same manifest.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Transform {
+  (manifest: Manifest.Manifest): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError>
+}
 
 /** Returns the entry with the digest, size and media type of other content. */
 const entry = (raw: unknown, { digest, mediaType, size }: Descriptor.Descriptor): unknown => ({
