@@ -35,11 +35,14 @@ const server = (settings: Settings.Values) =>
   }))
 
 export const layer = (settings: Settings.Values) => {
-  const { collector, s3: { redirect } } = settings
-  const registry = Store.layer({ ...collector, collectEvery: collector.every, readable: redirect }).pipe(
-    Metrics.wrap(),
-    Logging.wrap()
-  )
+  const { collector, s3: { redirect }, uploads } = settings
+  const registry = Store.layer({
+    ...collector,
+    collectEvery: collector.every,
+    readable: redirect,
+    uploadTimeToLive: uploads.timeToLive,
+    maxUploadsPerCaller: uploads.perCaller
+  }).pipe(Metrics.wrap(), Logging.wrap())
   return server(settings).pipe(
     Layer.provide(registry),
     Layer.merge(NodeDaemon.layerRetention(settings)),

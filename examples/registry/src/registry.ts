@@ -45,8 +45,13 @@ const server = (settings: Settings.Values) =>
   }))
 
 export const layer = (settings: Settings.Values) => {
-  const { collector, storage } = settings
-  const registry = Store.layer({ ...collector, collectEvery: collector.every }).pipe(Metrics.wrap(), Logging.wrap())
+  const { collector, storage, uploads } = settings
+  const registry = Store.layer({
+    ...collector,
+    collectEvery: collector.every,
+    uploadTimeToLive: uploads.timeToLive,
+    maxUploadsPerCaller: uploads.perCaller
+  }).pipe(Metrics.wrap(), Logging.wrap())
   return server(settings).pipe(
     Layer.provide(registry),
     Layer.merge(NodeDaemon.layerRetention(settings)),

@@ -62,6 +62,10 @@ export const tables = {
     grace: Settings.withDefault(Config.duration, Duration.hours(24)),
     untagged: Settings.withDefault((key) => Config.literal("keep", "delete")(key), "keep")
   },
+  uploads: {
+    timeToLive: Settings.withDefault(Config.duration, Duration.hours(1)),
+    perCaller: Settings.withDefault(Settings.count, 200)
+  },
   retention: {
     every: Settings.withDefault(Config.duration, Duration.hours(24)),
     newest: Settings.optional(Settings.count),
