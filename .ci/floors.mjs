@@ -61,6 +61,9 @@ const portable = new Set([
   "laws"
 ])
 
+/** The packages that the page of the explorer bundles, with those below them. */
+const page = new Set(["@effect-oci/auth", "@effect-oci/client", "@effect-oci/core", "@effect-oci/transfer"])
+
 /** @param {string} file */
 const namedForNode = (file) => /\/src\/(?:.*\/)?node[^/]*(?:\/[^/]*)?$/i.test(file)
 
@@ -120,6 +123,15 @@ for (const workspace of workspaces) {
   if (portable.has(name)) {
     const file = [...reach(join(folder, "src", "index.ts"))].find(namedForNode)
     if (file !== undefined) fail(`${shown(file)}: the index of ${name} imports it, and then does not run without Node`)
+  }
+
+  for (const file of sourcesOf(workspace, "app")) {
+    for (const specifier of importsOf(file)) {
+      if (isBuiltin(specifier)) refuse(file, specifier, "it runs in a browser")
+      if (specifier.startsWith("@effect-oci/") && !page.has(packageOf(specifier))) {
+        refuse(file, specifier, "the page does not bundle this package")
+      }
+    }
   }
 
   for (const file of sourcesOf(workspace, "test")) {

@@ -81,7 +81,7 @@ const linesOf = (file) => readFileSync(file, "utf8").split("\n").map((line, inde
 const only = process.argv.slice(2)
 const chosen = workspaces.filter(({ name }) => only.length === 0 || only.includes(name))
 for (const workspace of chosen) {
-  for (const part of /** @type {const} */ (["src", "test"])) {
+  for (const part of /** @type {const} */ (["src", "test", "app"])) {
     for (const file of sourcesOf(workspace, part)) check(file, proseOf(file))
   }
 }

@@ -24,11 +24,11 @@ export const workspaces = [...workspacesIn("packages"), ...workspacesIn("example
 
 export const publicPackages = workspaces.filter(({ manifest }) => manifest.private !== true)
 
-/** @param {Workspace} workspace @param {"src" | "test"} part */
+/** @param {Workspace} workspace @param {"src" | "test" | "app"} part */
 export const sourcesOf = ({ folder }, part) =>
   existsSync(join(folder, part))
     ? readdirSync(join(folder, part), { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".ts"))
+      .filter((file) => /\.tsx?$/.test(file))
       .map((file) => join(folder, part, file))
     : []
 

@@ -88,7 +88,7 @@ const Raw = ({ loaded: { manifest } }: { readonly loaded: Loaded }) => {
         {() => (
           <>
             <Copy text={text} label="the manifest" />
-            <pre><Text limit={maxRaw} lines>{text}</Text></pre>
+            <pre tabIndex={0}><Text limit={maxRaw} lines>{text}</Text></pre>
           </>
         )}
       </Lazy>

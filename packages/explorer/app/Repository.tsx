@@ -36,11 +36,13 @@ const tagsByDigest = (known: ReadonlyMap<string, Details>): ReadonlyMap<string, 
 }
 
 const Row = (
-  { known, others, repository, tag }: {
+  { isDated, known, others, repository, tag }: {
     readonly repository: RepositoryName
     readonly tag: Tag
     readonly known: Details | undefined
     readonly others: ReadonlyArray<string>
+    /** Whether the table has a column of dates. */
+    readonly isDated: boolean
   }
 ) => {
   const link = useLink()
@@ -61,7 +63,7 @@ const Row = (
         )}
       </td>
       <td>{known !== undefined && format.kind(known.descriptor.mediaType)}</td>
-      <td>{format.date(known?.created)}</td>
+      {isDated && <td>{format.date(known?.created)}</td>}
     </tr>
   )
 }
@@ -105,7 +107,7 @@ const Tags = (
               <th scope="col">Tag</th>
               <th scope="col">Manifest</th>
               <th scope="col">Kind</th>
-              <th scope="col">{isDated ? "Created" : ""}</th>
+              {isDated && <th scope="col">Created</th>}
             </tr>
           </thead>
           <tbody>
@@ -117,6 +119,7 @@ const Tags = (
                   key={tag}
                   repository={repository}
                   tag={tag}
+                  isDated={isDated}
                   known={details}
                   others={others.filter((other) => other !== tag)}
                 />

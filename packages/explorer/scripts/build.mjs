@@ -13,7 +13,7 @@ export const target = join(folder, "dist", "assets.js")
 export const sources = [
   join(folder, "app"),
   join(folder, "scripts"),
-  ...["auth", "client", "core", "protocol", "transport"].map((name) => join(packages, name, "src")),
+  ...["auth", "client", "core", "protocol", "transfer", "transport"].map((name) => join(packages, name, "src")),
   join(packages, "..", "package-lock.json")
 ]
 
