@@ -11,7 +11,6 @@ import type { Tag } from "@effect-oci/core/Tag"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as attached from "./attached.js"
-import { chunkSize } from "./connection.js"
 import type { Connection } from "./connection.js"
 import * as content from "./content.js"
 import type { Loaded } from "./content.js"
@@ -33,12 +32,6 @@ export const tag = (
     ...!mayMove && { ifAbsent: true }
   })
 
-/** Returns a body that a browser can send: a small one in memory, and a large one as a stream, which is sent in chunks. */
-const bodyOf = (stream: Stream.Stream<Uint8Array, RegistryError>, size: number): Result<Body.Body> =>
-  size > chunkSize
-    ? Effect.succeed(Body.stream(stream, { size }))
-    : Effect.map(content.collect(stream, size), Body.bytes)
-
 /** Copies a blob within the registry: by a mount, or through this page if the registry cannot mount it. */
 const copyBlob = (
   { registry }: Connection,
@@ -52,7 +45,7 @@ const copyBlob = (
     yield* Effect.ignore(registry.cancelUpload(to, mounted.upload.id))
     yield* Effect.scoped(Effect.gen(function*() {
       const { stream } = yield* registry.getBlob(from, blob.digest)
-      yield* registry.pushBlob(to, blob, yield* bodyOf(stream, blob.size))
+      yield* registry.pushBlob(to, blob, Body.stream(stream, { size: blob.size }))
     }))
   })
 
@@ -157,7 +150,7 @@ export const upload = <T extends { readonly repository: RepositoryName; readonly
         const hasher = Digest.hasher("sha256")
         yield* Stream.runForEach(streamOf(file, counted), (piece) => Effect.sync(() => hasher.update(piece)))
         const descriptor = { mediaType: mediaTypeOf(file), digest: hasher.digest(), size: file.size }
-        const body = yield* bodyOf(streamOf(file, counted), file.size)
+        const body = Body.stream(streamOf(file, counted), { size: file.size })
         yield* connection.registry.pushBlob(repository, descriptor, body)
         return { ...descriptor, annotations: { "org.opencontainers.image.title": file.name } }
       }))

@@ -59,17 +59,10 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, done: (exit: Exit.Exit<A,
   }
 }
 
-/**
- * Larger blobs are sent in chunks of this size: a browser cannot send a stream over HTTP/1.1. The client sends so many bytes
- * as they are, and more of them as a stream.
- */
-export const chunkSize = 1024 * 1024
-
 const optionsOf = (origin: string, login: Login | undefined) =>
   ({
     host: route.hostOf(origin),
     insecure: origin.startsWith("http:"),
-    chunkSize,
     idle: "30 seconds",
     // The user waits: an error is better than a long wait.
     retry: { retries: 1, maxDelay: "3 seconds" },

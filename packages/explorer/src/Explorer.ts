@@ -6,6 +6,7 @@
 import type { File } from "#assets"
 import * as Answer from "@effect-oci/core/Answer"
 import * as Body from "@effect-oci/core/Body"
+import * as Request from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as RegistryServer from "@effect-oci/server/RegistryServer"
 import type * as HttpApp from "@effect/platform/HttpApp"
@@ -90,7 +91,7 @@ export const app = (options?: Options): HttpApp.Default<never, Scope.Scope> => {
   const loaded = Effect.runSync(Effect.cached(mounts(options)))
   return RegistryServer.toHttpApp((request) =>
     Effect.flatMap(loaded, (mounts) => {
-      const [path = ""] = request.target.split("?", 1)
+      const [path = ""] = Request.originForm(request.target).split("?", 1)
       const answer = Object.hasOwn(mounts, path) ? mounts[path as `/${string}`] : undefined
       return (answer ?? notFound)(request)
     })

@@ -2,7 +2,7 @@ import type { Registry } from "@effect-oci/core"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import { RegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
-import { HttpClient, HttpRouter, HttpServer } from "@effect/platform"
+import { HttpApp, HttpClient, HttpRouter, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
@@ -150,6 +150,15 @@ describe("app", () => {
         Layer.provide(Memory.layer() satisfies Layer.Layer<Registry>)
       )
     )))
+})
+
+describe("app in a fetch handler", () => {
+  it("serves the page, although the requests have complete URLs", async () => {
+    const handler = HttpApp.toWebHandler(Explorer.app())
+    expect((await handler(new Request("https://registry.example.com/?query"))).headers.get("content-type"))
+      .toBe("text/html; charset=utf-8")
+    expect((await handler(new Request("https://registry.example.com/other"))).status).toBe(404)
+  })
 })
 
 describe("the package", () => {

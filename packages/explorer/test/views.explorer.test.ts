@@ -274,7 +274,7 @@ describe.runIf(hasBrowser)("the page", () => {
     Effect.gen(function*() {
       const { origin, registry } = yield* serve()
       const { act, problems } = yield* visit(`${origin}/#/team/files`, { origins: [origin] })
-      const large = Buffer.alloc(5 * 1024 * 1024 + 7, "x")
+      const large = Buffer.alloc(9 * 1024 * 1024 + 7, "x")
       yield* act(async (page) => {
         await page.locator("input[type=file]").setInputFiles([
           { name: "note.txt", mimeType: "text/plain", buffer: Buffer.from("hello") },
