@@ -20,7 +20,7 @@ const linked = (api, file) =>
 const shortened = (text) =>
   text
     .replace(/^#### Type Parameters\n\n\| Type Parameter \|\n(?:\|.*\n)+\n/gm, "")
-    .replace(/^#### Extends\n\n- `YieldableError`.*\n+/gm, "")
+    .replace(/^#### Extends\n\n- `(?:YieldableError|TagClassShape)`.*\n+/gm, "")
     .replace(/^\*\*\*\n+/gm, "")
     .replace(/^## .*\n\n(?:- \[.*\]\(.*\)\n)+\n/gm, "") // a list of the namespaces that follow
 
