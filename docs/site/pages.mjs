@@ -45,7 +45,7 @@ const chapters = {
     "README.md#Examples",
     ...workspaces.filter(({ kind }) => kind === "examples").map(({ name }) => `examples/${name}/README.md`)
   ],
-  Reference: ["docs/quirks.md", "docs/rules.md", "docs/threats.md"],
+  Reference: ["docs/runtimes.md", "docs/quirks.md", "docs/rules.md", "docs/threats.md"],
   About: [
     "docs/comparison.md",
     "packages/bench/README.md",
