@@ -97,7 +97,7 @@ describe("the error of a call of S3", () => {
           Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
         )
       yield* build({ BUCKET: "bucket" })
-      assert.include(String(yield* Effect.flip(build({}))), "BUCKET")
+      assert.include(JSON.stringify(yield* Effect.flip(build({}))), "BUCKET")
     }))
 
   it.effect("names the option that is not valid", () =>
