@@ -13,7 +13,7 @@ describe("the short run", () => {
   // Runtimes that `npm run runtimes` has installed are tested too.
   for (const runtime of [runtimes.here, runtimes.bun, runtimes.deno]) {
     const path = runtime.find()
-    it.skipIf(path === undefined).live(
+    it.live.skipIf(path === undefined)(
       `passes in ${runtime.name}${path === undefined ? ", which is not installed" : ""}`,
       () =>
         Effect.map(run(runtime, path!, quick), (results) => {
