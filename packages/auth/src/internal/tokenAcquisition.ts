@@ -135,10 +135,9 @@ export class TokenAcquisition {
         }),
         Effect.tapError((error) => Effect.sync(() => isRefused(error) && this.#renewedTokens.delete(renewedTokenKey)))
       )
-    return judgeRealm(context, key, trustedRealms).pipe(
-      Effect.flatMap((verdict) => cache.acquire(key, scope, exchanged(verdict))),
-      Effect.map((token) => ({ key, token, isFresh: true }))
-    )
+    // The judgement may have to load the list of domains, so it is a part of what requests at the same time share.
+    const judged = Effect.flatMap(judgeRealm(context, key, trustedRealms), exchanged)
+    return Effect.map(cache.acquire(key, scope, judged), (token) => ({ key, token, isFresh: true }))
   }
 
   /** Returns the credentials with the newest identity token. */
