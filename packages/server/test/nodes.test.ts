@@ -102,13 +102,13 @@ describe("several servers over one pair of stores", () => {
           check(yield* node.ask({ path }), { status: 204, headers: { range: `0-${(n + 1) * 500 - 1}` } })
         }
       }
-      const completed = yield* at(0).ask({
+      const last = {
         method: "PUT",
         path: withDigest(path, blobDigest),
         headers: { ...octets, "content-range": "2000-2047" },
         body: blob.subarray(2000)
-      })
-      check(completed, created(blobDigest))
+      }
+      check(yield* at(0).ask(last), created(blobDigest))
       for (const node of nodes) {
         check(yield* node.ask({ path: blobPath }), { status: 200, body: blob })
         check(yield* node.ask({ path }), { status: 404, code: "BLOB_UPLOAD_UNKNOWN" })
@@ -138,8 +138,25 @@ describe("several servers over one pair of stores", () => {
       })
       const complete = { method: "PUT", path: withDigest(path, blobDigest), headers: length0 }
       check(yield* a.ask(complete), created(blobDigest))
-      check(yield* b.ask(complete), { status: 404, code: "BLOB_UPLOAD_UNKNOWN" })
+      check(yield* b.ask(complete), created(blobDigest))
       check(yield* b.ask({ path: blobPath }), { status: 200, body: blob })
+    }))
+
+  it.scoped("accept the last request of an upload again, although the server that completed it has died (rule 48)", () =>
+    Effect.gen(function*() {
+      const stores = yield* Layer.build(memory)
+      const [a, b, c] = yield* Effect.all([server(stores), server(stores), server(stores)])
+      const content = new Uint8Array(5 * MiB).map((_, index) => index % 251)
+      const digest = Digest.fromBytes(content)
+      const path = location(yield* open(a))
+      check(yield* patch(b, path, content.subarray(0, MiB), 0), accepted(MiB - 1, MiB))
+      const last = { method: "PUT", path: withDigest(path, digest), headers: octets, body: content.subarray(MiB) }
+      check(yield* a.ask(last), created(digest))
+      yield* a.stop
+      check(yield* b.ask(last), created(digest))
+      check(yield* c.ask({ method: "PUT", path: withDigest(path, digest), headers: length0 }), created(digest))
+      check(yield* c.ask({ path: `/v2/team/app/blobs/${digest}` }), { status: 200, body: content })
+      check(yield* c.ask({ ...last, path: withDigest(path, blobDigest) }), { status: 404, code: "BLOB_UPLOAD_UNKNOWN" })
     }))
 
   it.scoped("lose no upload when a server dies within a request: the client continues at another (rule 45)", () =>

@@ -173,13 +173,15 @@ export const uploadSessions = (composition: Composition) => {
         yield* unknown(running, path)
       }))
 
-    it.scoped("completes a session, which is then unknown (rule 48)", () =>
+    it.scoped("completes a session, which is then unknown, but accepts its last request again (rule 48)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running)
-        const last = { method: "PUT", path: withDigest(path, blobDigest), headers: octets, body: blob }
+        check(yield* patch(running, path, blob), accepted(2047, 2048))
+        const last = { method: "PUT", path: withDigest(path, blobDigest), headers: length0 }
         check(yield* running.ask(last), created(blobDigest))
-        yield* unknown(running, path)
+        yield* unknown(running, path, absent)
+        check(yield* running.ask(last), created(blobDigest))
       }))
 
     it.scoped("accepts one of two concurrent chunks (rule 49)", () =>
@@ -231,11 +233,11 @@ export const uploadSessions = (composition: Composition) => {
 }
 
 /** Verifies that every request to an unknown upload session fails with 404. */
-const unknown = (running: Running, path: string) =>
+const unknown = (running: Running, path: string, digest: string = blobDigest) =>
   Effect.gen(function*() {
     const expected = { status: 404, code: "BLOB_UPLOAD_UNKNOWN" }
     yield* run(running, { path }, expected)
     yield* run(running, { method: "PATCH", path, headers: octets, body: "x" }, expected)
-    yield* run(running, { method: "PUT", path: withDigest(path, blobDigest), headers: octets, body: blob }, expected)
+    yield* run(running, { method: "PUT", path: withDigest(path, digest), headers: octets, body: blob }, expected)
     yield* run(running, { method: "DELETE", path }, expected)
   })

@@ -65,14 +65,19 @@ export class Uploads {
     this.metadata = stores.metadata
   }
 
+  /** Opens a session. Its id is the key of its bytes, so that a blob says which session it came from. */
+  /**
+   * Begins a session. Its id is the key of its bytes, so that a blob says which session it came from. The bytes of a
+   * session without chunks have another key.
+   */
   start(
     operation: Operation.MountBlob | Operation.StartUpload,
     algorithm: Digest.Algorithm
   ): Answer<MetadataStore.NewUpload> {
     return Effect.gen(this, function*() {
       const caller = yield* Caller.Caller
-      const id = crypto.randomUUID()
       const key = yield* keys.make
+      const id: string = key
       const upload: MetadataStore.NewUpload = {
         id,
         repository: operation.repository,
@@ -199,6 +204,23 @@ export class Uploads {
     return this.push({ ...blob, repository, upload: { id, fence } }).pipe(
       Effect.tapError((error) => isWrong(error) ? this.discard(upload) : Effect.void),
       (finished) => this.sweeper.whileReceiving(upload, finished),
+      Effect.mapError(failure.of(operation))
+    )
+  }
+
+  /**
+   * Returns the blob that the session of an operation became, or fails. A client whose connection or whose server broke
+   * does not know that its last request succeeded, and repeats it at this server or at another one.
+   */
+  completed(operation: Operation.CompleteUpload): Answer<Descriptor> {
+    const { body = Body.empty, digest, id, repository } = operation
+    return this.metadata.findBlob(repository, digest, this.settings.policy.grace).pipe(
+      Effect.filterOrFail(
+        (stored): stored is MetadataStore.StoredBlob => stored?.key === id,
+        () => new StoreError.UploadUnknown()
+      ),
+      Effect.tap(() => Body.forEachChunk(body, () => {})),
+      Effect.map(({ descriptor }) => descriptor),
       Effect.mapError(failure.of(operation))
     )
   }

@@ -4,6 +4,7 @@ import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as MetadataStore from "../MetadataStore.js"
 import * as failure from "./failure.js"
 import type { PushBlob } from "./pushBlob.js"
@@ -84,11 +85,17 @@ export const make = (stores: Stores, settings: Settings, uploads: Uploads, push:
       Effect.gen(function*() {
         const { body = Body.empty, digest } = operation
         const algorithm = yield* verifiable(operation, digest)
-        const upload = yield* uploads.claim(operation)
+        const claimed = yield* Effect.either(uploads.claim(operation))
+        if (Either.isLeft(claimed)) {
+          return yield* claimed.left instanceof RegistryError.BlobUploadUnknown
+            ? uploads.completed(operation)
+            : Effect.fail(claimed.left)
+        }
+        const upload = claimed.right
         if (upload.token === undefined && body.size !== undefined && body.size <= wholeSize) {
           return yield* uploads.finishWhole(operation, upload, { digest, body, size: body.size })
         }
-        // After a lost answer the upload may be complete: a client repeats the request without content.
+        // After a lost answer the upload may have all bytes: a client repeats the request without content.
         const whole = body.size === 0
           ? upload
           : yield* uploads.append(operation, upload, body, algorithm)

@@ -132,7 +132,7 @@ const history = fc.array(fc.array(request, { maxLength: 4 }), { minLength: 1, ma
 /** Upload sessions do not belong to one node of a cluster. */
 export const movingUploads: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>> = [
   pairCheck(
-    "continues an upload at any node, chunk by chunk, and completes it at any node",
+    "continues an upload at any node, chunk by chunk, and completes it at any node, also again",
     function*(stores, subject) {
       const size = chunkSize(stores.blobs)
       yield* withNodes(stores, subject, 3, (nodes) =>
@@ -148,6 +148,7 @@ export const movingUploads: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>>
               for (const each of nodes) {
                 yield* failsAs(each.getUpload(repository, id), "OciBlobUploadUnknown")
                 yield* equal((yield* each.resolveBlob(repository, digest)).size, content.byteLength)
+                yield* equal((yield* each.completeUpload(repository, id, digest, body)).size, content.byteLength)
               }
               if (algorithm === "sha256") yield* pullsBlob(node(nodes, n + 1), repository, content)
             }
