@@ -43,6 +43,11 @@ export class CredentialsFailed extends Data.TaggedError("OciCredentialsFailed")<
 export interface Service {
   /** Returns credentials that have not expired. */
   readonly get: Effect.Effect<Credentials, CredentialsFailed>
+  /**
+   * Reports that the service refused these credentials because they have expired, so that `get` obtains others. If
+   * absent, the call fails.
+   */
+  readonly expired?: ((credentials: Credentials) => Effect.Effect<void>) | undefined
 }
 
 /**

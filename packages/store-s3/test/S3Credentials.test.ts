@@ -58,6 +58,21 @@ describe("credentials that expire", () => {
       assert.strictEqual((yield* at(get)).accessKeyId, "key-2")
     }))
 
+  it.effect("are renewed at once if the service says that they have expired", () =>
+    Effect.gen(function*() {
+      const { obtain, source } = makeSource()
+      const { expired, get } = yield* S3Credentials.make(obtain)
+      const first = yield* at(get)
+      const report = Effect.zipRight(expired!(first), get)
+      const all = yield* at(Effect.all(Array.from({ length: 20 }, () => report), { concurrency: "unbounded" }))
+      assert.deepEqual(new Set(all.map(({ accessKeyId }) => accessKeyId)), new Set(["key-2"]))
+      yield* expired!(first)
+      assert.strictEqual((yield* get).accessKeyId, "key-2")
+      source.fails = true
+      yield* expired!(yield* get)
+      assert.strictEqual((yield* Effect.flip(at(get))).message, "the source is down")
+    }))
+
   it.effect("are used until they expire if they cannot be renewed", () =>
     Effect.gen(function*() {
       const { obtain, source } = makeSource()

@@ -15,6 +15,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import { v7 } from "uuid"
 import { openStore, smallOptions } from "./services.js"
 
@@ -108,6 +109,51 @@ describe("the error of a call of S3", () => {
         const error = yield* Effect.flip(openStore(S3.make(), wrong))
         assert.include(error.message, `the option ${Object.keys(wrong)[0]}`)
       }
+    }))
+})
+
+describe("credentials that the service calls expired", () => {
+  /** A store whose credentials have the session tokens `1`, `2`, and so on. The service accepts those from `from` on. */
+  const open = (from: number) =>
+    Effect.gen(function*() {
+      let obtained = 0
+      const service = yield* S3Credentials.make(Effect.sync(() => ({
+        accessKeyId: S3.credentials.accessKeyId,
+        secretAccessKey: Redacted.make(S3.credentials.secretAccessKey),
+        sessionToken: Redacted.make(String(++obtained)),
+        expiration: DateTime.unsafeMake(8e15)
+      })))
+      const tokens: Array<string> = []
+      const client = HttpClient.make((request) => {
+        const token = request.headers["x-amz-security-token"] ?? ""
+        tokens.push(token)
+        if (Number(token) >= from) return Effect.succeed(HttpClientResponse.fromWeb(request, new Response("")))
+        const body = request.method === "HEAD" ? null : "<Error><Code>ExpiredToken</Code></Error>"
+        return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(body, { status: 400 })))
+      })
+      const store = yield* S3BlobStore.make({ ...smallOptions, retry: Schedule.stop }).pipe(
+        Effect.provide([
+          Layer.succeed(S3Credentials.S3Credentials, service),
+          Layer.succeed(HttpClient.HttpClient, client)
+        ])
+      )
+      return { store, tokens }
+    })
+
+  it.effect("are renewed, and the call is sent again", () =>
+    Effect.gen(function*() {
+      const { store, tokens } = yield* open(2)
+      yield* store.put(put)
+      yield* store.put(put)
+      assert.deepEqual(tokens, ["1", "2", "2"])
+    }))
+
+  it.effect("fail the call if the service refuses the new ones too", () =>
+    Effect.gen(function*() {
+      const { store, tokens } = yield* open(3)
+      const error = yield* Effect.flip(store.put(put))
+      assert.include(((error as StoreError.Failed).cause as S3Error).message, "renew the session token")
+      assert.deepEqual(tokens, ["1", "2"])
     }))
 })
 

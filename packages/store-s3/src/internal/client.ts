@@ -13,6 +13,7 @@ import type { Credentials, Service as CredentialsService } from "../S3Credential
 import type { S3Error } from "../S3Error.js"
 import { readText } from "./answers.js"
 import * as failures from "./failures.js"
+import * as metrics from "./metrics.js"
 import type { Settings } from "./settings.js"
 import { Signer } from "./signer.js"
 import type { Unsigned } from "./signer.js"
@@ -101,9 +102,15 @@ export class Client {
 
   private retried<A>(call: Call, attempt: Effect.Effect<A, S3Error>): Effect.Effect<A, S3Error> {
     const isRepeatable = call.isRepeatable ?? true
-    return Effect.retry(attempt, {
-      schedule: this.settings.retry,
-      while: ({ code, isTransient }) => isTransient && (isRepeatable || (code !== undefined && refused.has(code)))
+    return Effect.suspend(() => {
+      let count = 0
+      const counted = Effect.suspend(() =>
+        count++ === 0 ? attempt : Effect.zipRight(metrics.retried(call.call), attempt)
+      )
+      return Effect.retry(counted, {
+        schedule: this.settings.retry,
+        while: ({ code, isTransient }) => isTransient && (isRepeatable || (code !== undefined && refused.has(code)))
+      })
     })
   }
 
@@ -125,20 +132,31 @@ export class Client {
     )
   }
 
-  /** Signs and sends a call once. Fails if the answer reports an error. */
+  /** Signs and sends a call. If the service says that the credentials have expired, sends it again with others. */
   private attempt(call: Call): Effect.Effect<HttpClientResponse, S3Error> {
+    const { expired, get } = this.credentials
+    const credentials = Effect.mapError(get, (error) => failures.withoutCredentials(this.described(call), error))
+    return Effect.flatMap(credentials, (first) => {
+      const sent = this.sendOnce(call, first)
+      return expired === undefined ? sent : Effect.catchIf(sent, failures.isExpired, () =>
+        expired(first).pipe(
+          Effect.zipRight(metrics.retried(call.call)),
+          Effect.zipRight(credentials),
+          Effect.flatMap((next) => this.sendOnce(call, next))
+        ))
+    })
+  }
+
+  /** Signs and sends a call once. Fails if the answer reports an error. */
+  private sendOnce(call: Call, credentials: Credentials): Effect.Effect<HttpClientResponse, S3Error> {
     return Effect.gen(this, function*() {
-      const credentials = yield* Effect.mapError(
-        this.credentials.get,
-        (error) => failures.withoutCredentials(this.described(call), error)
-      )
       const signed = yield* Effect.promise(() => this.signer.sign(call, credentials))
       const request = HttpClientRequest.make(call.method)(signed.url, {
         headers: signed.headers,
         ...(call.body === undefined ? {} : { body: HttpBody.uint8Array(call.body, call.headers?.["content-type"]) })
       })
       const response = yield* Effect.mapError(
-        Transport.withFetchRedirect(this.http.execute(request), "manual"),
+        metrics.measured(call.call, Transport.withFetchRedirect(this.http.execute(request), "manual")),
         (error) => failures.fromTransport(this.described(call), error)
       )
       if (response.status >= 200 && response.status < 300) return response

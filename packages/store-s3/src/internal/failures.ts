@@ -46,6 +46,13 @@ const digestCode = new Set(["XAmzContentSHA256Mismatch", "BadDigest", "XAmzConte
 
 export const isDigestWrong = ({ code }: S3Error): boolean => code !== undefined && digestCode.has(code)
 
+/** The codes with which services report that the token of temporary credentials has expired. */
+const expiredCode = new Set(["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"])
+
+/** Whether the credentials have expired, or may have: the answer to a HEAD has no code, and its status is 400. */
+export const isExpired = ({ call, code, status }: S3Error): boolean =>
+  code === undefined ? call === "HeadObject" && status === 400 : expiredCode.has(code)
+
 /** Returns how far the clock of this machine is from that of the service, in seconds. */
 const skewOf = ({ headers, text }: ErrorAnswer): number | undefined => {
   const serverTime = xml.parse(text)?.text("ServerTime") ?? headers["date"]

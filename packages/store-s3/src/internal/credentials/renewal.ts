@@ -46,5 +46,10 @@ export const make = (obtain: Effect.Effect<Credentials, CredentialsFailed>): Eff
       const known = valid(now)
       return known === undefined ? mutex.withPermits(1)(renew) : Effect.succeed(known)
     })
-    return { get }
+    /** Forgets credentials. Many calls report the same ones, also after others were obtained. */
+    const expired = (credentials: Credentials) =>
+      Effect.sync(() => {
+        if (current === credentials) current = undefined
+      })
+    return { get, expired }
   })
