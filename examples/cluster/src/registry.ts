@@ -8,7 +8,7 @@ import * as NodeSecrets from "@effect-oci/daemon/NodeSecrets"
 import { Policy, RefreshTokens } from "@effect-oci/guard"
 import { Logging, Metrics } from "@effect-oci/middleware"
 import { Store } from "@effect-oci/store"
-import { SqlRefreshTokens } from "@effect-oci/store-sql"
+import { SqlBacklog, SqlRefreshTokens } from "@effect-oci/store-sql"
 import { Effect, Layer } from "effect"
 import type * as Settings from "./settings.js"
 
@@ -46,6 +46,7 @@ export const layer = (settings: Settings.Values) => {
   return server(settings).pipe(
     Layer.provide(registry),
     Layer.merge(NodeDaemon.layerRetention(settings)),
+    Layer.merge(SqlBacklog.layer({ grace: collector.grace })),
     Layer.provide(Clustered.layerStores(settings))
   )
 }

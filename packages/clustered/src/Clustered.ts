@@ -15,9 +15,8 @@ import { BlobStore } from "@effect-oci/store/BlobStore"
 import { MetadataStore } from "@effect-oci/store/MetadataStore"
 import type * as StoreError from "@effect-oci/store/StoreError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
-import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -25,7 +24,6 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { readFile } from "node:fs/promises"
 import { Pool } from "pg"
-import * as metrics from "./internal/metrics.js"
 
 /**
  * The settings of the two stores.
@@ -136,7 +134,7 @@ export const layerMetadataStore = (
   )
 
 /**
- * Creates a layer of the blob store. Measures its calls.
+ * Creates a layer of the blob store.
  *
  * @since 0.1.0
  * @category layers
@@ -153,10 +151,7 @@ export const layerBlobStore = (settings: StoreSettings["s3"]) => {
     redirectEndpoint
   }).pipe(
     Layer.provide(credentialsOf(settings)),
-    Layer.provide(Layer.map(
-      NodeHttpClient.layerUndici,
-      (context) => Context.make(HttpClient.HttpClient, metrics.measureS3(Context.get(context, HttpClient.HttpClient)))
-    ))
+    Layer.provide(NodeHttpClient.layerUndici)
   )
 }
 
@@ -182,7 +177,8 @@ export const layerStores = ({ database, s3 }: StoreSettings) =>
   Layer.merge(layerMetadataStore(database), layerBlobStore(s3))
 
 /**
- * Checks that the database and S3 answer.
+ * Checks that this node may write to the database, and that S3 answers. A node whose program is too old for the schema, or
+ * whose database is a replica, has a problem.
  *
  * @since 0.1.0
  * @category getters
@@ -191,7 +187,7 @@ export const checks: Effect.Effect<Checks, never, BlobStore | MetadataStore> = E
   const blobs = yield* BlobStore
   const metadata = yield* MetadataStore
   return {
-    database: Effect.as(metadata.listRepositories(undefined, 1), {}),
+    database: Effect.as(metadata.forgetGarbage([]), {}),
     s3: Effect.as(blobs.list(undefined, 1), {})
   }
 })

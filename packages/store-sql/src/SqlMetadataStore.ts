@@ -8,16 +8,12 @@ import * as MetadataStore from "@effect-oci/store/MetadataStore"
 import type * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as blobs from "./internal/commands/blobs.js"
-import * as collector from "./internal/commands/collector.js"
-import * as lists from "./internal/commands/lists.js"
-import * as manifests from "./internal/commands/manifests.js"
-import * as uploads from "./internal/commands/uploads.js"
+import * as store from "./internal/commands/store.js"
 import { open } from "./internal/open.js"
-import type { SchemaTooNew } from "./internal/open.js"
+import type { SchemaTooNew } from "./internal/schemaVersion.js"
 import type { SqlBatch } from "./SqlBatch.js"
 
-export { SchemaTooNew } from "./internal/open.js"
+export { SchemaTooNew } from "./internal/schemaVersion.js"
 
 /**
  * Options for {@link layer}.
@@ -44,13 +40,7 @@ export interface Options {
 export const make = (
   options: Options = {}
 ): Effect.Effect<MetadataStore.Service, SchemaTooNew | StoreError.Failed, SqlBatch> =>
-  Effect.map(open, (db) => ({
-    ...blobs.make(db),
-    ...manifests.make(db),
-    ...lists.make(db),
-    ...uploads.make(db),
-    ...collector.make(db, { eventsKept: options.eventsKept ?? 100_000 })
-  }))
+  Effect.map(open, (db) => store.make(db, { eventsKept: options.eventsKept ?? 100_000 }))
 
 /**
  * Creates a layer with a metadata store in SQL.

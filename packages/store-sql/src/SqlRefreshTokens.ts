@@ -8,7 +8,7 @@ import type * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import type { Database } from "./internal/database.js"
 import { open } from "./internal/open.js"
-import type { SchemaTooNew } from "./internal/open.js"
+import type { SchemaTooNew } from "./internal/schemaVersion.js"
 import type { SqlBatch } from "./SqlBatch.js"
 
 /**

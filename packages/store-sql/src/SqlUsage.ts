@@ -8,7 +8,7 @@ import * as Usage from "@effect-oci/store/Usage"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { open } from "./internal/open.js"
-import type { SchemaTooNew } from "./internal/open.js"
+import type { SchemaTooNew } from "./internal/schemaVersion.js"
 import type { SqlBatch } from "./SqlBatch.js"
 
 /**

@@ -1,6 +1,7 @@
 /**
  * @since 0.1.0
  */
+export * as SqlBacklog from "./SqlBacklog.js"
 export * as SqlBatch from "./SqlBatch.js"
 export * as SqlMetadataStore from "./SqlMetadataStore.js"
 export * as SqlRefreshTokens from "./SqlRefreshTokens.js"

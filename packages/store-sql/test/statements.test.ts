@@ -4,11 +4,7 @@ import * as NodeSql from "@effect-oci/testing/NodeSql"
 import { afterAll, assert, describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { join } from "node:path"
-import * as blobs from "../src/internal/commands/blobs.js"
-import * as collector from "../src/internal/commands/collector.js"
-import * as lists from "../src/internal/commands/lists.js"
-import * as manifests from "../src/internal/commands/manifests.js"
-import * as uploads from "../src/internal/commands/uploads.js"
+import * as store from "../src/internal/commands/store.js"
 import { Database } from "../src/internal/database.js"
 import type { Template } from "../src/internal/database.js"
 import { temporaryFolder } from "./temporary.js"
@@ -32,11 +28,7 @@ const statementsFor = (batch: SqlBatch.Service): ReadonlyArray<Template> => {
     }
   }
   const db = new Recording(batch)
-  blobs.make(db)
-  manifests.make(db)
-  lists.make(db)
-  uploads.make(db)
-  collector.make(db, { eventsKept: 1 })
+  store.make(db, { eventsKept: 1 })
   return templates
 }
 

@@ -242,7 +242,8 @@ export interface Service {
   /**
    * Reviews at most `n` manifests and blobs whose review is due. Removes a manifest that the policy does not keep, and
    * removes a blob from a repository in which no manifest refers to it. What has a lease is reviewed again when the
-   * lease has ended, and an untagged manifest that the policy keeps after another `grace`. `more` says whether other reviews are due.
+   * lease has ended, and an untagged manifest that the policy keeps after another `grace`. `more` says whether other
+   * reviews are due. While another node reviews, a shared store may return at once without a review.
    */
   readonly review: (policy: ReviewPolicy, n: number) => Effect.Effect<
     { readonly manifests: number; readonly blobs: number; readonly more: boolean },

@@ -6,6 +6,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Param, Row, RunOptions, Service, Statement } from "../SqlBatch.js"
 import { type Dialect, dialects } from "./dialect.js"
+import * as schemaVersion from "./schemaVersion.js"
+import type { SchemaTooNew } from "./schemaVersion.js"
 
 /** A statement whose parameters have names. */
 export interface Template {
@@ -43,12 +45,22 @@ export class Database {
   readonly maxValueBytes: number
   /** Whether other processes write to the database too. */
   readonly isShared: boolean
+  /** The first statement of each batch: refuses it if a newer program has upgraded the schema beyond this program. */
+  private readonly fence: ReadonlyArray<Template>
+  private unreadable: SchemaTooNew | undefined
 
-  constructor(private readonly batch: Service) {
+  /** `version` is the version of the schema that this program knows. Without it, batches run on any schema. */
+  constructor(private readonly batch: Service, private readonly version?: number) {
     this.dialect = dialects[batch.dialect]
     this.isReadOnly = batch.readOnly === true
     this.maxValueBytes = batch.maxValueBytes ?? Infinity
     this.isShared = batch.clock === "database"
+    this.fence = version === undefined ? [] : [this.guard(schemaVersion.fence(version))]
+  }
+
+  /** Returns the same database, for a program that knows the schema up to a version. */
+  fenced(version: number): Database {
+    return new Database(this.batch, version)
   }
 
   statement(text: string): Template {
@@ -74,55 +86,64 @@ export class Database {
     refusals: Refusals<E>,
     options?: RunOptions
   ): Effect.Effect<ReadonlyArray<Rows>, E | CommandFailure> {
-    return Effect.catchAll(
-      this.submit(templates, values, options),
-      (error): Effect.Effect<never, E | CommandFailure> => {
-        if (error._tag === "OciSqlRefused") {
-          const refusal = refusals[error.refusal]
-          return refusal === undefined ? Effect.die(error) : Effect.fail(refusal(error.values))
-        }
-        const full = error._tag === "OciStoreFull" ? refusals["Full"] : undefined
-        return Effect.fail(full === undefined ? failed(error) : full([]))
-      }
-    )
+    return this.submit(templates.map((template) => ({ template, values })), refusals, options)
   }
 
   /** Runs statements, each with its own values, as one transaction. Returns the rows of each. */
-  runEach(
-    statements: ReadonlyArray<{ readonly template: Template; readonly values: Values }>
-  ): Effect.Effect<ReadonlyArray<Rows>, CommandFailure> {
-    return Effect.catchAll(
-      this.withNow(
-        statements.map(({ template }) => template),
-        {},
-        (now) => this.batch.run(statements.map(({ template, values }) => bind(template, { ...values, ...now })))
-      ),
-      (error) => error._tag === "OciSqlRefused" ? Effect.die(error) : Effect.fail(failed(error))
-    )
+  runEach<E = never>(
+    statements: ReadonlyArray<{ readonly template: Template; readonly values: Values }>,
+    refusals: Refusals<E>
+  ): Effect.Effect<ReadonlyArray<Rows>, E | CommandFailure> {
+    return this.submit(statements, refusals)
   }
 
   /** Runs one query. The result may be settled. */
   read(template: Template, values: Values): Effect.Effect<Rows, StoreError.Failed> {
-    return this.withNow([template], values, (complete) => this.batch.read(bind(template, complete)))
+    if (this.unreadable !== undefined) return Effect.fail(new StoreError.Failed({ cause: this.unreadable }))
+    return this.withNow([template], (now) => this.batch.read(bind(template, { ...values, ...now })))
   }
 
-  private submit(templates: ReadonlyArray<Template>, values: Values, options?: RunOptions) {
-    return this.withNow(
-      templates,
-      values,
-      (complete) => this.batch.run(templates.map((template) => bind(template, complete)), options)
-    )
+  private submit<E>(
+    statements: ReadonlyArray<{ readonly template: Template; readonly values: Values }>,
+    refusals: Refusals<E>,
+    options?: RunOptions
+  ): Effect.Effect<ReadonlyArray<Rows>, E | CommandFailure> {
+    const fence = this.fence.map((template) => ({ template, values: {} }))
+    const result = this.withNow(statements.map(({ template }) => template), (now) =>
+      this.batch.run(
+        [...fence, ...statements].map(({ template, values }) => bind(template, { ...values, ...now })),
+        options
+      ))
+    return Effect.matchEffect(result, {
+      onSuccess: (rows) => Effect.succeed(rows.slice(fence.length)),
+      onFailure: (error): Effect.Effect<never, E | CommandFailure> => {
+        if (error._tag === "OciSqlRefused") {
+          const { refusal, values } = error
+          if (refusal === schemaVersion.refusal) return Effect.fail(this.tooNew(values))
+          const refused = refusals[refusal]
+          return refused === undefined ? Effect.die(error) : Effect.fail(refused(values))
+        }
+        const full = error._tag === "OciStoreFull" ? refusals["Full"] : undefined
+        return Effect.fail(full === undefined ? failed(error) : full([]))
+      }
+    })
+  }
+
+  /** The error of a batch that the fence refused. After it, queries fail as well if the schema forbids them. */
+  private tooNew(values: ReadonlyArray<string | null>): StoreError.Failed {
+    const { error, isReadable } = schemaVersion.refusedBy(values, this.version!)
+    if (!isReadable) this.unreadable = error
+    return new StoreError.Failed({ cause: error })
   }
 
   private withNow<A, E>(
     templates: ReadonlyArray<Template>,
-    values: Values,
-    f: (values: Values) => Effect.Effect<A, E>
+    f: (now: Values) => Effect.Effect<A, E>
   ): Effect.Effect<A, E> {
-    if (!templates.some(({ names }) => names.includes("now"))) return f(values)
+    if (!templates.some(({ names }) => names.includes("now"))) return f({})
     return this.batch.clock === "database"
-      ? f({ ...values, now: null })
-      : Effect.flatMap(Clock.currentTimeMillis, (now) => f({ ...values, now }))
+      ? f({ now: null })
+      : Effect.flatMap(Clock.currentTimeMillis, (now) => f({ now }))
   }
 
   private compile(text: string, guard: boolean): Template {

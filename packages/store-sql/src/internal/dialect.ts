@@ -32,8 +32,8 @@ export const sqlite: Dialect = {
   locksRows: false,
   skipLocked: "",
   endUploads: (condition) => [
-    `INSERT INTO garbage (key, token, due_at) SELECT key, NULLIF(token, ''), :now FROM upload WHERE ${condition}
-      ON CONFLICT (key) DO NOTHING`,
+    `INSERT INTO garbage (key, token, due_at, released_at, size)
+      SELECT key, NULLIF(token, ''), :now, :now, received FROM upload WHERE ${condition} ON CONFLICT (key) DO NOTHING`,
     // The clock of a database may advance between statements. A session ends only if its bytes are garbage.
     `DELETE FROM upload WHERE ${condition} AND EXISTS (SELECT 1 FROM garbage WHERE key = upload.key)`
   ],
@@ -56,8 +56,9 @@ export const postgres: Dialect = {
   skipLocked: "FOR UPDATE SKIP LOCKED",
   // One statement: between two, other sessions could meet the condition.
   endUploads: (condition) => [
-    `WITH ended AS (DELETE FROM upload WHERE ${condition} RETURNING key, token)
-      INSERT INTO garbage (key, token, due_at) SELECT key, NULLIF(token, ''), :now FROM ended ON CONFLICT (key) DO NOTHING`
+    `WITH ended AS (DELETE FROM upload WHERE ${condition} RETURNING key, token, received)
+      INSERT INTO garbage (key, token, due_at, released_at, size)
+        SELECT key, NULLIF(token, ''), :now, :now, received FROM ended ON CONFLICT (key) DO NOTHING`
   ],
   texts: (json) => `(SELECT value #>> '{}' AS value, position - 1 AS position FROM ${elements(json)})`,
   digests: (json) => `(SELECT decode(value #>> '{}', 'hex') AS digest FROM ${elements(json)})`,

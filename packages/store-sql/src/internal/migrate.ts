@@ -1,7 +1,8 @@
 import type * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import { asFailed, type Database, type Template } from "./database.js"
-import { migrations, versions } from "./schema.js"
+import { type Migration, versions } from "./schema.js"
+import * as schemaVersion from "./schemaVersion.js"
 
 /** A statement of the schema contains no parameters: colons in it have another meaning. */
 const plain = (sql: string): Template => ({ sql, names: [], guard: false })
@@ -11,32 +12,30 @@ const lockKey = 0x6f63_6900
 
 interface Version {
   readonly found: number
-  readonly supported: number
   /** Whether this program may use the database, although its schema is newer. */
   readonly isCompatible: boolean
 }
 
-/**
- * Whether all migrations that this program does not know allow it to read or write: they name the oldest version of the
- * schema whose programs can. Other migrations do not allow any program that does not know them.
- */
+/** Whether all migrations that this program does not know allow it to read or write. */
 const compatible = (db: Database, supported: number): Effect.Effect<boolean, StoreError.Failed> => {
-  const oldest = db.isReadOnly ? "readable_by" : "writable_by"
+  const condition = schemaVersion.forbids(db.isReadOnly ? "readable_by" : "writable_by", supported)
   const refusing = db.statement(`SELECT m.version FROM migration m LEFT JOIN compatibility c ON c.version = m.version
-    WHERE m.version > :supported AND (c.version IS NULL OR c.${oldest} > :supported) LIMIT 1`)
-  return Effect.map(db.read(refusing, { supported }), (rows) => rows.length === 0)
+    WHERE ${condition} LIMIT 1`)
+  return Effect.map(db.read(refusing, {}), (rows) => rows.length === 0)
 }
 
-/** Applies the migrations that a database does not have. Returns its version, and the newest version that is known. */
-export const run = (db: Database): Effect.Effect<Version, StoreError.Failed> =>
+/** Applies the migrations that a database does not have. Returns the version that it had. */
+export const run = (
+  db: Database,
+  migrations: ReadonlyArray<Migration>
+): Effect.Effect<Version, StoreError.Failed> =>
   Effect.gen(function*() {
-    const all = migrations(db.dialect)
-    const supported = all.length
+    const supported = migrations.length
     const found = yield* db.isReadOnly ? versionOf(db) : create(db)
-    for (let version = found + 1; version <= supported; version++) {
-      if (!db.isReadOnly) yield* apply(db, version)
+    for (const [index, migration] of migrations.entries()) {
+      if (!db.isReadOnly && index >= found) yield* apply(db, index + 1, migration)
     }
-    return { found, supported, isCompatible: found <= supported || (yield* compatible(db, supported)) }
+    return { found, isCompatible: found <= supported || (yield* compatible(db, supported)) }
   }).pipe(asFailed)
 
 const current = `SELECT COALESCE(MAX(version), 0) AS version FROM migration`
@@ -52,9 +51,16 @@ const create = (db: Database) =>
     (results) => Number(results.at(-1)![0]!["version"])
   )
 
+/**
+ * Waits for the batches of programs that the migration forbids to write. Those that come later wait for the migration,
+ * and their fence then refuses them.
+ */
+const excludeOthers = (db: Database, version: number, { writableBy }: Migration) =>
+  writableBy !== undefined && writableBy < version ? [] : db.lock(`LOCK TABLE migration IN ACCESS EXCLUSIVE MODE`)
+
 /** Applies a migration, unless another process has applied it in the meantime. */
-const apply = (db: Database, version: number) => {
-  const { readableBy, statements, writableBy } = migrations(db.dialect)[version - 1]!
+const apply = (db: Database, version: number, migration: Migration) => {
+  const { readableBy, statements, writableBy } = migration
   const applied = db.guard(`SELECT 'Applied' AS refusal, NULL AS value FROM migration WHERE version >= :version`)
   const record = [
     db.statement(`INSERT INTO migration (version, applied_at) VALUES (:version, :now)`),
@@ -64,8 +70,9 @@ const apply = (db: Database, version: number) => {
     ])
   ]
   const values = { version, readableBy: readableBy ?? null, writableBy: writableBy ?? null }
+  const all = [...lock(db), ...excludeOthers(db, version, migration), applied, ...statements.map(plain), ...record]
   return Effect.catchAll(
-    db.run([...lock(db), applied, ...statements.map(plain), ...record], values, { Applied: () => "Applied" as const }),
+    db.run(all, values, { Applied: () => "Applied" as const }),
     (error) => error === "Applied" ? Effect.void : Effect.fail(error)
   )
 }

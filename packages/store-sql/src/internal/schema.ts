@@ -308,6 +308,12 @@ const manifestParts = ({ bytes, integer, linkTable }: Types): ReadonlyArray<stri
   ) ${linkTable}`
 ]
 
+/** When the bytes of garbage were released, and how many they are. Older programs leave both out. */
+const garbageSizes = ({ integer }: Types): ReadonlyArray<string> => [
+  `ALTER TABLE garbage ADD COLUMN released_at ${integer}`,
+  `ALTER TABLE garbage ADD COLUMN size ${integer}`
+]
+
 /** The oldest versions of the schema whose programs can use a database of a newer version. */
 const compatibility = ({ integer, table }: Types) =>
   `CREATE TABLE compatibility (
@@ -319,9 +325,12 @@ const compatibility = ({ integer, table }: Types) =>
 /**
  * A change of the schema. Programs of older versions may continue to run if they can: `readableBy` and `writableBy` are
  * the oldest versions whose programs can read and write the database after the change. A change that only adds tables, or
- * columns with a default, sets both to the version before it or less. Without them, older programs refuse the database.
+ * columns with a default, sets both to the version before it or less. Without them, older programs refuse the database:
+ * those that start do not open it, and those that run fail each command.
+ *
+ * A migration locks the tables that it changes. It must be short on a large database.
  */
-interface Migration {
+export interface Migration {
   readonly statements: ReadonlyArray<string>
   readonly readableBy?: number
   readonly writableBy?: number
@@ -333,5 +342,6 @@ export const migrations = (dialect: Dialect): ReadonlyArray<Migration> => [
   { statements: refreshTokens(types[dialect.name]) },
   { statements: discardedBlobs(dialect) },
   { statements: [compatibility(types[dialect.name])] },
-  { statements: manifestParts(types[dialect.name]), readableBy: 4, writableBy: 4 }
+  { statements: manifestParts(types[dialect.name]), readableBy: 4, writableBy: 4 },
+  { statements: garbageSizes(types[dialect.name]), readableBy: 4, writableBy: 4 }
 ]

@@ -9,7 +9,7 @@ import type { Row } from "../../SqlBatch.js"
 import { asFailed, type Database, lastRows, millis, repoId } from "../database.js"
 import * as digestCode from "../digestCode.js"
 import * as locks from "./locks.js"
-import { addRepository, needsRenewal, releaseBytes, reviewBlob } from "./shared.js"
+import { addRepository, garbageOf, needsRenewal, releaseBytes, reviewBlob } from "./shared.js"
 
 type Service = MetadataStore.Service
 
@@ -40,8 +40,8 @@ const findBlob = (db: Database): Service["findBlob"] => {
 }
 
 /** The bytes are stored under another key, so that these are garbage. */
-const addGarbage = `INSERT INTO garbage (key, token, due_at)
-  SELECT :key, (SELECT NULLIF(token, '') FROM upload WHERE id = :upload), :now FROM blob WHERE digest = :digest AND key <> :key
+const addGarbage = `INSERT INTO garbage (key, token, due_at, released_at, size)
+  SELECT :key, (SELECT NULLIF(token, '') FROM upload WHERE id = :upload), :now, :now, size FROM blob WHERE digest = :digest AND key <> :key
   ON CONFLICT (key) DO NOTHING`
 
 /** Adds stored bytes to a repository as a blob. */
@@ -155,8 +155,7 @@ const unlinkBlob = (db: Database): Service["unlinkBlob"] => {
 const discardBlob = (db: Database): Service["discardBlob"] => {
   const discarded = `blob WHERE digest = :digest AND key = :key`
   const discard = [
-    `INSERT INTO garbage (key, token, due_at) SELECT key, NULL, :now + :readable FROM ${discarded}
-      ON CONFLICT (key) DO NOTHING`,
+    garbageOf(discarded),
     `INSERT INTO discarded_blob (digest, repo_id) SELECT digest, repo_id FROM repo_blob
       WHERE digest = (SELECT digest FROM ${discarded}) ON CONFLICT (digest, repo_id) DO NOTHING`,
     `DELETE FROM repo_blob WHERE digest = (SELECT digest FROM ${discarded})`,

@@ -104,7 +104,9 @@ const review = (db: Database): Service["review"] => {
     ORDER BY released_at, kind, repo_id, digest LIMIT :n`)
   const more = db.statement(`SELECT 1 AS more FROM review WHERE ${isDue} LIMIT 1`)
   const byKind = reviews(db)
+  const before = locks.oneReviewer(db)
   const contents = locks.ofReviews(db)
+  const nothing = { manifests: 0, blobs: 0, more: false }
   return ({ grace, readable, untagged }, n) => {
     const policy = { grace: millis(grace), readable: millis(readable), untagged }
     const reviewRows = (rows: ReadonlyArray<Row>) => {
@@ -122,19 +124,24 @@ const review = (db: Database): Service["review"] => {
         each.map(({ kind, values: { digest, repo } }) => [kind, repo, digestCode.toHex(digest)])
       )
       const statements = [
+        ...before.map((template) => ({ template, values: {} })),
         ...contents.map((template) => ({ template, values: { contents: held } })),
         ...each.flatMap(({ statements, values }) => statements.map((template) => ({ template, values }))),
         { template: more, values: policy }
       ]
-      return Effect.map(db.runEach(statements), (results) => {
+      const reviewed = Effect.map(db.runEach(statements, { Busy: () => "Busy" as const }), (results) => {
         const removed = { manifest: 0, blob: 0 }
-        let at = contents.length
+        let at = before.length + contents.length
         for (const { kind, removes, statements } of each) {
           removed[kind] += results[at + removes]!.length
           at += statements.length
         }
         return { manifests: removed.manifest, blobs: removed.blob, more: results[at]!.length > 0 }
       })
+      return Effect.catchAll(
+        reviewed,
+        (error) => error === "Busy" ? Effect.succeed(nothing) : Effect.fail(error)
+      )
     }
     return Effect.flatMap(db.read(due, { ...policy, n }), reviewRows)
   }

@@ -56,6 +56,20 @@ export const make = (db: Database) => ({
   deletedTag: db.lock(`SELECT 1 FROM tag WHERE repo_id = ${repoId} AND name = :tag FOR UPDATE`)
 })
 
+/** The key of the lock for reviews, with the id of the table: other schemas of the database have locks of their own. */
+const reviewKey = 0x6f63_6901
+
+/**
+ * Refuses a batch of reviews while another node reviews. The nodes find the same rows, so that one would wait for the
+ * other, and then find nothing left to do. Rows cannot be passed over: content is locked before its review, in the order
+ * of all commands.
+ */
+export const oneReviewer = (db: Database): Locks =>
+  db.dialect.locksRows
+    ? [db.guard(`SELECT 'Busy' AS refusal, NULL AS value
+        WHERE NOT pg_try_advisory_xact_lock(${reviewKey}, CAST(CAST(CAST('review' AS regclass) AS oid) AS INTEGER))`)]
+    : []
+
 /** Locks the content of reviews. `:contents` is a JSON array of `[kind, id of the repository, digest in hex]`. */
 export const ofReviews = (db: Database): Locks => {
   const contents = `(SELECT value ->> 0 AS kind, CAST(value ->> 1 AS BIGINT) AS repo_id,

@@ -43,11 +43,15 @@ export const releaseBytes = (condition: string): ReadonlyArray<string> => {
   const orphan = `blob WHERE digest = :digest AND NOT EXISTS (SELECT 1 FROM repo_blob WHERE digest = :digest)
     AND ${condition}`
   return [
-    `INSERT INTO garbage (key, token, due_at) SELECT key, NULL, :now + :readable FROM ${orphan}
-      ON CONFLICT (key) DO NOTHING`,
+    garbageOf(orphan),
     `DELETE FROM ${orphan}`
   ]
 }
+
+/** Makes the bytes of blobs garbage. */
+export const garbageOf = (blobs: string): string =>
+  `INSERT INTO garbage (key, token, due_at, released_at, size)
+    SELECT key, NULL, :now + :readable, :now, size FROM ${blobs} ON CONFLICT (key) DO NOTHING`
 
 /** Refuses a batch if the repository does not exist. */
 export const repositoryUnknown = (db: Database): Template =>
