@@ -28,7 +28,7 @@ export interface Database {
   readonly title: string
   readonly url: string
   /** Absent for a database elsewhere. */
-  readonly restart?: Effect.Effect<void, { readonly message: string }>
+  readonly restart?: (how: "fast" | "kill") => Effect.Effect<void, { readonly message: string }>
 }
 
 /** Starts PostgreSQL, or returns the database that `DATABASE_URL` names. */
@@ -45,7 +45,7 @@ const startDatabase = Effect.gen(function*() {
     })
   }
   const server = yield* NodePostgres.make({ tcp: true })
-  const database: Database = { title: "PostgreSQL", url: server.url, restart: server.restart("fast") }
+  const database: Database = { title: "PostgreSQL", url: server.url, restart: server.restart }
   return database
 })
 

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type { Cluster } from "./cluster.js"
 import * as check from "./once/check.js"
 import * as conformance from "./once/conformance.js"
+import * as kills from "./once/kills.js"
 import * as load from "./once/load.js"
 import { Broken } from "./once/step.js"
 import type { Context, Step } from "./once/step.js"
@@ -27,7 +28,12 @@ export const steps: ReadonlyArray<Step<Requirements>> = [
   { title: "check of both stores", run: check.scrub }
 ]
 
-/** The longest time that a step takes in addition to the load of the collector, in seconds. */
+/** Steps that take long. */
+export const longSteps: ReadonlyArray<Step<Requirements>> = [
+  { title: "nodes and PostgreSQL are killed", run: kills.run }
+]
+
+/** The longest time that a step takes in addition to its load, in seconds. */
 const patience = 150
 
 /** Runs a step. Returns whether it succeeded. */

@@ -51,7 +51,10 @@ const directory = Effect.acquireRelease(
 
 /** Starts a cluster with the small S3, and runs steps. Returns whether all succeeded. */
 export const run = (
-  { titles, ...options }: Omit<once.RunOptions, "steps"> & { readonly titles: ReadonlyArray<string> }
+  { env, titles, ...options }: Omit<once.RunOptions, "steps"> & {
+    readonly titles: ReadonlyArray<string>
+    readonly env?: { readonly [name: string]: string }
+  }
 ) =>
   Effect.gen(function*() {
     const folder = yield* directory
@@ -61,8 +64,9 @@ export const run = (
         s3: yield* program("packages/local-cluster/src/smallS3.ts", folder, "s3.mjs")
       },
       smallS3: true,
+      env,
       say: () => Effect.void
     })
-    const steps = once.steps.filter(({ title }) => titles.includes(title))
+    const steps = [...once.steps, ...once.longSteps].filter(({ title }) => titles.includes(title))
     return yield* once.run(cluster, { ...options, steps })
   }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))

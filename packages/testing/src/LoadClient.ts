@@ -49,6 +49,8 @@ export const newImage = (): Image => {
 export interface ClientOptions {
   /** Whether each request has a connection of its own. Default: `false`. */
   readonly newConnections?: boolean | undefined
+  /** Whether a proxy may repeat a request whose server died: a delete then finds nothing. Default: `false`. */
+  readonly repeated?: boolean | undefined
 }
 
 export class Client {
@@ -111,7 +113,14 @@ export class Client {
     const chunks = way === 2 ? [] : [bytes.subarray(0, bytes.length >> 1), bytes.subarray(bytes.length >> 1)]
     const location = await this.sendChunks(begun.headers, chunks.filter((chunk) => chunk.byteLength > 0))
     location.searchParams.set("digest", digest)
-    await this.expect([201], "PUT", location.href, chunks.length === 0 ? bytes : undefined)
+    await this.toSession(201, "PUT", location.href, chunks.length === 0 ? bytes : undefined)
+  }
+
+  /** Sends a request to an upload session. If the session or its last chunk is lost, the push begins again. */
+  private async toSession(status: number, ...args: Parameters<Client["request"]>) {
+    const response = await this.request(...args)
+    if (response.status === status) return response
+    throw [404, 416].includes(response.status) ? new Unavailable(response.refuse().message) : response.refuse()
   }
 
   /** Begins an upload session, and never ends it. */
@@ -125,7 +134,7 @@ export class Client {
     let offset = 0
     for (const chunk of chunks) {
       const range = { "content-range": `${offset}-${offset + chunk.byteLength - 1}` }
-      const { headers } = await this.expect([202], "PATCH", location.href, chunk, range)
+      const { headers } = await this.toSession(202, "PATCH", location.href, chunk, range)
       location = new URL(headers.get("location") ?? "", this.url)
       offset += chunk.byteLength
     }
@@ -137,6 +146,6 @@ export class Client {
   }
 
   async delete(reference: string): Promise<void> {
-    await this.expect([202], "DELETE", `manifests/${reference}`)
+    await this.expect(this.options.repeated === true ? [202, 404] : [202], "DELETE", `manifests/${reference}`)
   }
 }

@@ -11,7 +11,7 @@ import { attempt, expectNone } from "./step.js"
 import type { Context } from "./step.js"
 
 /** The stores of a cluster, by the settings of its nodes. */
-const storesOf = (env: { readonly [name: string]: string }) =>
+export const storesOf = (env: { readonly [name: string]: string }) =>
   Layer.unwrapEffect(
     Effect.map(
       Settings.read(Clustered.tables, { environment: env, file: "/dev/null", otherTables: true }),
@@ -23,14 +23,15 @@ const storesOf = (env: { readonly [name: string]: string }) =>
   )
 
 /** Hashes all content, and looks up all keys. */
-export const scrub = ({ cluster: { env } }: Context) =>
-  Effect.gen(function*() {
-    let checked: Scrub.Progress = { manifests: 0, blobs: 0, bytes: 0, keys: 0 }
-    const onProgress = (progress: Scrub.Progress) =>
-      Effect.sync(() => {
-        checked = progress
-      })
-    const findings = yield* Stream.runCollect(Scrub.findings({ onProgress }))
-    yield* expectNone(Array.from(findings, (finding) => JSON.stringify(finding)))
-    return `${checked.manifests} manifests, ${checked.blobs} blobs, ${checked.keys} objects: nothing found`
-  }).pipe(Effect.provide(storesOf(env)), attempt)
+export const scrub = ({ cluster: { env } }: Context) => Effect.provide(scrubbed, storesOf(env)).pipe(attempt)
+
+export const scrubbed = Effect.gen(function*() {
+  let checked: Scrub.Progress = { manifests: 0, blobs: 0, bytes: 0, keys: 0 }
+  const onProgress = (progress: Scrub.Progress) =>
+    Effect.sync(() => {
+      checked = progress
+    })
+  const findings = yield* Stream.runCollect(Scrub.findings({ onProgress }))
+  yield* expectNone(Array.from(findings, (finding) => JSON.stringify(finding)))
+  return `${checked.manifests} manifests, ${checked.blobs} blobs, ${checked.keys} objects: nothing found`
+})

@@ -19,7 +19,7 @@ interface LoadOptions {
 }
 
 /** Runs clients during an effect. Then reads everything that was acknowledged. */
-const underLoad = <A, R>(
+export const underLoad = <A, R>(
   { cluster, ledger }: Context,
   options: LoadOptions,
   use: Effect.Effect<A, Broken, R>
@@ -27,7 +27,7 @@ const underLoad = <A, R>(
   Effect.gen(function*() {
     const url = `http://${cluster.authority}`
     const before = ledger.acknowledged
-    const load = startLoad(url, ledger, { ...options, grace, newConnections: true })
+    const load = startLoad(url, ledger, { ...options, grace, newConnections: true, repeated: options.retry })
     const exit = yield* Effect.exit(use)
     const { disconnects, problems, retries } = yield* Effect.promise(load.stop)
     const result = yield* exit
@@ -37,7 +37,8 @@ const underLoad = <A, R>(
     return { result, acknowledged, retries: retries.length }
   })
 
-const pushes = (acknowledged: number, retries: number) => `${acknowledged} changes acknowledged, ${retries} repeated`
+export const pushes = (acknowledged: number, retries: number) =>
+  `${acknowledged} changes acknowledged, ${retries} repeated`
 
 const sleep = (context: Context) => Effect.sleep(context.seconds * 1000)
 
@@ -84,7 +85,7 @@ export const restartDatabase = (context: Context) =>
     const { acknowledged, retries } = yield* underLoad(
       context,
       { clients: 8, retry: true },
-      sleep(context).pipe(Effect.zipRight(attempt(restart)), Effect.zipRight(sleep(context)))
+      sleep(context).pipe(Effect.zipRight(attempt(restart("fast"))), Effect.zipRight(sleep(context)))
     )
     return pushes(acknowledged, retries)
   })

@@ -19,7 +19,7 @@ export interface Context {
   readonly ledger: Ledger
   /** How long clients push before and after a fault, in seconds. */
   readonly seconds: number
-  /** How long clients push while the collector deletes what is two seconds old, in seconds. */
+  /** How long clients push in the steps with an eager collector, or with many kills, in seconds. */
   readonly collectSeconds: number
 }
 
