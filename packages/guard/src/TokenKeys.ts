@@ -5,66 +5,17 @@
  */
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
-import * as Data from "effect/Data"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
 import * as jose from "jose"
 import { keyId } from "./internal/keyId.js"
-import * as reload from "./internal/reload.js"
+import { ring } from "./TokenKeyRings.js"
+import type { Ring } from "./TokenKeyRings.js"
+import { algorithms, KeyInvalid } from "./TokenKeysModel.js"
+import type { Algorithm, SigningKey, VerificationKey } from "./TokenKeysModel.js"
 
-/**
- * A signature algorithm: [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.1),
- * [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037#section-3.1). `docker-registry` does not accept `EdDSA`.
- *
- * @since 0.1.0
- * @category models
- */
-export type Algorithm = "ES256" | "RS256" | "EdDSA"
-
-/**
- * All signature algorithms.
- *
- * @since 0.1.0
- * @category constants
- */
-export const algorithms: ReadonlyArray<Algorithm> = ["ES256", "RS256", "EdDSA"]
-
-/**
- * A key that verifies tokens. Each key serves one algorithm only, whatever a token claims.
- *
- * @since 0.1.0
- * @category models
- */
-export interface VerificationKey {
-  /** The id of the key: the `kid` of its tokens. */
-  readonly id: string
-  readonly algorithm: Algorithm
-  readonly publicKey: CryptoKey
-}
-
-/**
- * A key that signs tokens and verifies them.
- *
- * @since 0.1.0
- * @category models
- */
-export interface SigningKey extends VerificationKey {
-  readonly privateKey: CryptoKey
-}
-
-/**
- * A key cannot be used. The error does not reveal the key.
- *
- * @since 0.1.0
- * @category errors
- */
-export class KeyInvalid extends Data.TaggedError("OciKeyInvalid")<{ readonly reason: string }> {
-  override get message(): string {
-    return this.reason
-  }
-}
+export * from "./TokenKeyRings.js"
+export * from "./TokenKeysModel.js"
 
 const identified = async (algorithm: Algorithm, publicKey: CryptoKey, id: string | undefined) => ({
   id: id ?? keyId(new Uint8Array(await crypto.subtle.exportKey("spki", publicKey))),
@@ -268,117 +219,3 @@ export const toJwks = (
       return { kid: id, alg: algorithm, use: "sig", kty, crv, x, y, n, e }
     }))
   }))
-
-/**
- * The currently valid keys, which may change while a service runs.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Verifying {
-  /** Returns the key with this id, or `undefined` if no valid key has it. */
-  readonly find: (id: string) => VerificationKey | undefined
-  /** Returns all valid keys, the newest first. */
-  readonly all: () => ReadonlyArray<VerificationKey>
-}
-
-/**
- * The currently valid keys, and the one of them that signs.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Signing extends Verifying {
-  readonly signing: () => SigningKey
-}
-
-/**
- * A key ring, which this process changes. One key signs, and all keys verify.
- *
- * To replace the key that signs without refusing a token: `publish` the next key, wait until all registries have read
- * the key set again (`RemoteKeys`), `rotate` to it, wait until the last token of the old key has expired, and `remove`
- * the old key.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Ring extends Signing {
-  /** Adds a key that verifies, and that the key set contains, but that does not sign yet. */
-  readonly publish: (next: VerificationKey) => Effect.Effect<void>
-  /** Makes `next` the key that signs. The earlier keys continue to verify their tokens until they are removed. */
-  readonly rotate: (next: SigningKey) => Effect.Effect<void>
-  /** Removes a key, which makes its tokens invalid. Has no effect for the key that signs. */
-  readonly remove: (id: string) => Effect.Effect<void>
-}
-
-/**
- * Creates a fixed set of keys that verify.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const verifying = (keys: Iterable<VerificationKey>): Verifying => {
-  const all = [...keys]
-  return { find: (id) => all.find((key) => key.id === id), all: () => all }
-}
-
-/**
- * Loads keys, and loads them again at an interval until the scope closes, so that a program need not be restarted when
- * its keys change. If a later load fails, the known keys remain valid, and an error is logged.
- *
- * @since 0.1.0
- * @category constructors
- * @example
- * ```ts
- * import { TokenKeys } from "@effect-oci/guard"
- * import { FileSystem } from "@effect/platform"
- * import { Effect, Redacted } from "effect"
- *
- * const keys = Effect.flatMap(FileSystem.FileSystem, (files) =>
- *   files.readFileString("/etc/registry/token.pem").pipe(
- *     Effect.flatMap((pem) => TokenKeys.ringFromPem(Redacted.make(pem))),
- *     TokenKeys.reloaded({ every: "1 minute" })
- *   ))
- * ```
- */
-export const reloaded = (options?: {
-  /** @default 1 minute */
-  readonly every?: Duration.DurationInput | undefined
-}) =>
-<E extends Error, R>(load: Effect.Effect<Signing, E, R>): Effect.Effect<Signing, E, R | Scope.Scope> =>
-  Effect.map(reload.make(load, options?.every ?? "1 minute"), (current) => ({
-    find: (id) => current().find(id),
-    all: () => current().all(),
-    signing: () => current().signing()
-  }))
-
-/**
- * Creates a key ring of a key that signs, and of older keys that verify the tokens they signed before.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const ring = (signing: SigningKey, ...older: ReadonlyArray<VerificationKey>): Effect.Effect<Ring> =>
-  Effect.sync(() => {
-    let current = signing
-    let others = older
-    const all = () => [current, ...others]
-    return {
-      all,
-      find: (id) => all().find((key) => key.id === id),
-      signing: () => current,
-      publish: (next) =>
-        Effect.sync(() => {
-          if (next.id !== current.id) others = [next, ...others.filter(({ id }) => id !== next.id)]
-        }),
-      rotate: (next) =>
-        Effect.sync(() => {
-          others = all().filter(({ id }) => id !== next.id)
-          current = next
-        }),
-      remove: (id) =>
-        Effect.sync(() => {
-          others = others.filter((key) => key.id !== id)
-        })
-    }
-  })

@@ -18,6 +18,7 @@ import { defects } from "./suites/defects.js"
 import { guarding } from "./suites/guarding.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
+import { mounts } from "./suites/mounts.js"
 import { options } from "./suites/options.js"
 import { pull } from "./suites/pull.js"
 import { push } from "./suites/push.js"
@@ -38,6 +39,7 @@ describe(node.name, () => {
   defects(node)
   options(node)
   guarding(node)
+  mounts(node)
 })
 
 const long: Duration.DurationInput = "1 hour"

@@ -19,6 +19,7 @@ import { defects } from "./suites/defects.js"
 import { guarding } from "./suites/guarding.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
+import { mounts } from "./suites/mounts.js"
 import { options } from "./suites/options.js"
 import { pull } from "./suites/pull.js"
 import { push } from "./suites/push.js"
@@ -39,6 +40,7 @@ describe(platform.name, () => {
   defects(platform)
   options(platform)
   guarding(platform)
+  mounts(platform)
 })
 
 const manifestPath = "/v2/team/app/manifests/v1"

@@ -151,7 +151,7 @@ const backup = Command.make("backup", {
     const { blobs, bytes } = yield* Backup.copy({ directory, target })
     yield* Console.log(`copied to ${target}: ${terminal.count(blobs, "blob")}, ${terminal.bytes(bytes)}`)
     for (const name of place.otherFilesIn(directory)) {
-      yield* Console.log(`not copied: ${join(directory, name)}, which is no part of the content`)
+      yield* Console.log(`not copied: ${join(directory, name)}; it is not content of the registry`)
     }
   })).pipe(
     Command.withDescription("Copies the directory, as it is at one moment. The registry may run meanwhile")

@@ -177,7 +177,7 @@ describe("effect-oci-store", () => {
         mkdirSync(join(directory, "keys"))
         expect((yield* run("backup", directory, backup)).out).toBe(
           `copied to ${backup}: 3 blobs, 24 bytes\n` +
-            `not copied: ${join(directory, "keys")}, which is no part of the content`
+            `not copied: ${join(directory, "keys")}; it is not content of the registry`
         )
       }).pipe(Effect.provide(Durable.layer({ directory })))
       expect(yield* digests(backup)).toEqual(yield* digests(directory))

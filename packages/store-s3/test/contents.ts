@@ -1,5 +1,6 @@
 /** Blobs of the tests, and what a store leaves in the small S3. */
 import * as Body from "@effect-oci/core/Body"
+import type { Span } from "@effect-oci/core/ByteRange"
 import * as BlobStore from "@effect-oci/store/BlobStore"
 import type * as S3 from "@effect-oci/testing/S3"
 import { Effect, Stream } from "effect"
@@ -15,6 +16,12 @@ export const bytes = (length: number, seed = 1): Uint8Array<ArrayBuffer> => {
   return new Uint8Array(words.buffer, 0, length)
 }
 
+/** The size of the parts in tests. */
+export const part = 64 * 1024
+
+/** Bytes that are all the same, so that bytes of several requests can be told apart. */
+export const filled = (size: number, value: number): Uint8Array => new Uint8Array(size).fill(value)
+
 /** A body that arrives in chunks, and then fails if `error` is given. */
 export const chunked = (content: Uint8Array, size: number, error?: unknown): Body.Body => {
   const chunks = Array.from(
@@ -25,8 +32,8 @@ export const chunked = (content: Uint8Array, size: number, error?: unknown): Bod
   return Body.stream(error === undefined ? stream : Stream.concat(stream, Stream.fail(error)))
 }
 
-export const readAll = (store: BlobStore.Service, which: BlobStore.BlobKey) =>
-  Effect.scoped(Effect.flatMap(store.read(which), (body) => {
+export const readAll = (store: BlobStore.Service, which: BlobStore.BlobKey, span?: Span) =>
+  Effect.scoped(Effect.flatMap(store.read(which, span), (body) => {
     const chunks: Array<Uint8Array> = []
     return Effect.map(Body.forEachChunk(body, (chunk) => chunks.push(chunk)), () => Buffer.concat(chunks))
   }))

@@ -7,21 +7,17 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { v7 } from "uuid"
-import { readAll } from "./contents.js"
+import { filled, part, readAll } from "./contents.js"
 import { openStore } from "./services.js"
-
-const part = 64 * 1024
-
-const bytes = (size: number, seed: number): Uint8Array => new Uint8Array(size).fill(seed)
 
 const nextKey = () => BlobKey(v7())
 
 /** The contents of all blobs of a history. */
 const contents = {
-  small: bytes(1000, 1),
-  large: bytes(part + 10, 2),
-  uploaded: bytes(part + 20, 3),
-  short: bytes(300, 4)
+  small: filled(1000, 1),
+  large: filled(part + 10, 2),
+  uploaded: filled(part + 20, 3),
+  short: filled(300, 4)
 }
 
 /** What a history acknowledged. */

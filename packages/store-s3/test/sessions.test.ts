@@ -6,12 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { v7 } from "uuid"
-import { readAll } from "./contents.js"
+import { filled, part, readAll } from "./contents.js"
 import { openStore } from "./services.js"
-
-const part = 64 * 1024
-
-const bytes = (size: number, seed: number): Uint8Array => new Uint8Array(size).fill(seed)
 
 /** Two servers that share a bucket, and a new key. */
 const twoNodes = Effect.gen(function*() {
@@ -37,7 +33,7 @@ describe("an upload at two servers", () => {
       let offset = 0
       const sizes = [10, part, 5, 5, 3 * part - 20, 1, 2 * part, 7]
       for (const [n, size] of sizes.entries()) {
-        const appended = yield* append(n % 2 === 0 ? one : other, token, n + 1, offset, bytes(size, 7))
+        const appended = yield* append(n % 2 === 0 ? one : other, token, n + 1, offset, filled(size, 7))
         assert.strictEqual(appended.offset, offset + size)
         ;({ offset, token } = appended)
       }
@@ -55,8 +51,8 @@ describe("an upload at two servers", () => {
           const { key, one, other, s3 } = yield* twoNodes
           const token = yield* one.openUpload({ id: "upload", key })
           const both = yield* Effect.all([
-            append(one, token, 1, 0, bytes(size, 1)),
-            append(other, token, 2, 0, bytes(size, 2))
+            append(one, token, 1, 0, filled(size, 1)),
+            append(other, token, 2, 0, filled(size, 2))
           ], { concurrency: 2 })
           yield* other.commit({ token: both[winner].token, size })
           isConsistent(yield* readAll(one, key), size, winner + 1)
@@ -69,9 +65,9 @@ describe("an upload at two servers", () => {
   it.live("never mixes bytes if both servers replaced the same part", () =>
     Effect.gen(function*() {
       const { key, one, other } = yield* twoNodes
-      const { token } = yield* append(one, yield* one.openUpload({ id: "upload", key }), 1, 0, bytes(part, 1))
-      const late = yield* append(other, token, 3, part, bytes(part, 1))
-      yield* append(one, token, 2, part, bytes(part, 2))
+      const { token } = yield* append(one, yield* one.openUpload({ id: "upload", key }), 1, 0, filled(part, 1))
+      const late = yield* append(other, token, 3, part, filled(part, 1))
+      yield* append(one, token, 2, part, filled(part, 2))
       const error = yield* Effect.flip(other.commit({ token: late.token, size: 2 * part }))
       assert.strictEqual(error._tag, "OciStoreUploadUnknown")
       assert.deepEqual(yield* one.list(undefined, 10), [])
@@ -82,7 +78,7 @@ describe("an upload at two servers", () => {
       for (let n = 0; n < 10; n++) {
         const { key, one, other, s3 } = yield* twoNodes
         const size = n % 2 === 0 ? 100 : 2 * part + 100
-        const { token } = yield* append(one, yield* one.openUpload({ id: "upload", key }), 1, 0, bytes(size, 1))
+        const { token } = yield* append(one, yield* one.openUpload({ id: "upload", key }), 1, 0, filled(size, 1))
         const commit = yield* Effect.fork(Effect.either(one.commit({ token, size })))
         yield* Effect.sleep(n)
         yield* other.abort(token)
@@ -101,12 +97,9 @@ describe("an upload at two servers", () => {
     Effect.gen(function*() {
       const { key, one, other } = yield* twoNodes
       const opened = yield* one.openUpload({ id: "upload", key })
-      const { token } = yield* append(one, opened, 1, 0, bytes(part, 1))
+      const { token } = yield* append(one, opened, 1, 0, filled(part, 1))
       yield* one.abort(token)
-      assert.strictEqual(
-        (yield* Effect.flip(append(other, token, 2, part, bytes(10, 1))))._tag,
-        "OciStoreUploadUnknown"
-      )
+      assert.strictEqual((yield* Effect.flip(append(other, token, 2, part, filled(10, 1))))._tag, "OciStoreUploadUnknown")
       assert.strictEqual((yield* Effect.flip(other.commit({ token, size: part })))._tag, "OciStoreUploadUnknown")
     }))
 })

@@ -20,6 +20,7 @@ import { accessSync, constants } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { delimiter, join } from "node:path"
+import * as NodeChild from "./NodeChild.js"
 
 /**
  * The name of a program. `docker-registry`, `skopeo` and `curl` are also the names of Debian's
@@ -127,12 +128,6 @@ http: { addr: "127.0.0.1:${port}", headers: ${JSON.stringify(headers)} }
 ${auth === undefined ? "" : `auth: ${JSON.stringify(auth)}`}
 `
 
-/**
- * A shell script that runs a program and ends it when this process ends, also after SIGKILL. The child of the shell
- * then reads the end of its input and kills the program, which has the process id of the shell.
- */
-const script = `exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec "$0" "$@"`
-
 type Requirements = CommandExecutor.CommandExecutor | FileSystem.FileSystem | Scope.Scope
 
 /** Starts a server, and returns when the server answers. */
@@ -140,27 +135,15 @@ const start = (
   peer: Peer,
   authority: string,
   args: ReadonlyArray<string>
-): Effect.Effect<Server, PeerFailed | PlatformError, Requirements> =>
+): Effect.Effect<Server, PeerFailed, Scope.Scope> =>
   Effect.gen(function*() {
-    const running = yield* Command.start(Command.make("sh", "-c", script, peer, ...args))
-    let log = ""
-    const keep = (text: string) =>
-      Effect.sync(() => {
-        log = (log + text).slice(-64 * 1024)
-      })
-    yield* Effect.forkScoped(
-      Stream.runForEach(Stream.decodeText(Stream.merge(running.stdout, running.stderr)), keep)
-    )
-    const failed = (reason: string) => new PeerFailed({ peer, args, reason, output: log })
-    const ended = Effect.zipRight(
-      Effect.exit(running.exitCode),
-      Effect.suspend(() => Effect.fail(failed("it ended before it answered")))
-    )
+    const running = yield* NodeChild.start(peer, args)
+    const failed = (reason: string) => new PeerFailed({ peer, args, reason, output: running.output() })
     yield* answering(authority).pipe(
-      Effect.raceFirst(ended),
+      Effect.raceFirst(Effect.zipRight(running.ended, Effect.suspend(() => failed("it ended before it answered")))),
       Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => failed("it did not answer in 20 seconds") })
     )
-    return { authority, pid: running.pid, log: Effect.sync(() => log) }
+    return { authority, pid: running.pid, log: Effect.sync(running.output) }
   })
 
 /**

@@ -5,15 +5,18 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import { execFile } from "node:child_process"
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import * as NodeChild from "./NodeChild.js"
 import * as NodePeers from "./NodePeers.js"
 
 const run = promisify(execFile)
@@ -105,58 +108,58 @@ export interface Server {
   readonly restart: (how: "fast" | "kill") => Effect.Effect<void, PostgresFailed>
 }
 
-/**
- * A shell script that runs a program and ends it when this process ends, also after SIGKILL. See `NodePeers`.
- */
-const script = `exec 3<&0; (cat <&3 >/dev/null; kill -INT $$) & exec "$0" "$@"`
-
 /** A server in a directory, and what is needed to start it again. */
 class Running {
-  private process: ChildProcess | undefined
-  private output = ""
+  private child: NodeChild.Child | undefined
 
   constructor(
     private readonly programs: string,
     private readonly directory: string,
     private readonly user: ReturnType<typeof findUser>,
     private readonly settings: ReadonlyArray<string>,
-    private readonly socket: string
+    private readonly socket: string,
+    private readonly scope: Scope.Scope
   ) {}
 
   get pid(): number {
-    return this.process?.pid ?? 0
+    return this.child?.pid ?? 0
   }
 
-  async create(): Promise<void> {
+  readonly create: Effect.Effect<void, PostgresFailed> = Effect.suspend(() => {
     const args = ["-D", join(this.directory, "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"]
-    await run(join(this.programs, "initdb"), args, { cwd: this.directory, ...this.user })
-  }
+    return Effect.tryPromise({
+      try: () => run(join(this.programs, "initdb"), args, { cwd: this.directory, ...this.user }),
+      catch: (error) => new PostgresFailed({ reason: String(error), output: "" })
+    })
+  })
 
   /** Starts the server, and returns when it accepts connections. */
-  async start(): Promise<void> {
-    const args = ["-c", script, join(this.programs, "postgres"), "-D", join(this.directory, "data"), ...this.settings]
-    const started = spawn("sh", args, { cwd: this.directory, stdio: ["pipe", "pipe", "pipe"], ...this.user })
-    const keep = (chunk: Buffer) => {
-      this.output = (this.output + chunk.toString()).slice(-64 * 1024)
-    }
-    started.stdout.on("data", keep)
-    started.stderr.on("data", keep)
-    this.process = started
-    try {
-      await this.answering(started)
-    } catch (error) {
-      await this.stop("SIGQUIT")
-      throw error
-    }
-  }
+  readonly start: Effect.Effect<void, PostgresFailed> = Effect.gen(this, function*() {
+    const program = join(this.programs, "postgres")
+    const child = yield* NodeChild.start(program, ["-D", join(this.directory, "data"), ...this.settings], {
+      cwd: this.directory,
+      user: this.user,
+      endSignal: "SIGINT",
+      patience: 60_000
+    }).pipe(Scope.extend(this.scope))
+    this.child = child
+    yield* Effect.tapError(this.answering(child), () => this.stop("SIGQUIT"))
+  })
 
-  private async answering(started: ChildProcess): Promise<void> {
-    for (let attempts = 0; attempts < 1000; attempts++) {
-      if (started.exitCode !== null) throw new PostgresFailed({ reason: "it ended", output: this.output })
-      if (await this.accepts()) return
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-    throw new PostgresFailed({ reason: "it did not answer in 20 seconds", output: this.output })
+  private answering(child: NodeChild.Child): Effect.Effect<void, PostgresFailed> {
+    const failed = (reason: string) => Effect.suspend(() => new PostgresFailed({ reason, output: child.output() }))
+    return Effect.promise(() => this.accepts()).pipe(
+      Effect.repeat({ until: (accepts) => accepts, schedule: Schedule.spaced(20) }),
+      Effect.raceFirst(Effect.zipRight(child.ended, failed("it ended"))),
+      Effect.timeoutTo({
+        duration: "20 seconds",
+        onSuccess: () => Effect.void,
+        onTimeout: () => failed("it did not answer in 20 seconds")
+      }),
+      Effect.flatten,
+      // The clock of a test may stand still.
+      Effect.withClock(Clock.make())
+    )
   }
 
   /** Whether the server accepts connections. It refuses the start of a session with "E" while it starts. */
@@ -174,12 +177,11 @@ class Running {
     })
   }
 
-  async stop(signal: "SIGINT" | "SIGQUIT"): Promise<void> {
-    const running = this.process
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
-    const ended = new Promise((resolve) => running.once("exit", resolve))
-    running.kill(signal)
-    await ended
+  stop(signal: "SIGINT" | "SIGQUIT"): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.child?.signal(signal)
+      return this.child?.ended ?? Effect.void
+    })
   }
 }
 
@@ -190,13 +192,6 @@ const startup = (() => {
   length.writeUInt32BE(body.length + 4)
   return Buffer.concat([length, body])
 })()
-
-const attempt = (f: () => Promise<void>): Effect.Effect<void, PostgresFailed> =>
-  Effect.tryPromise({
-    try: f,
-    catch: (error) =>
-      error instanceof PostgresFailed ? error : new PostgresFailed({ reason: String(error), output: "" })
-  })
 
 /**
  * Starts a server with an empty database. It stops when the scope closes.
@@ -231,18 +226,17 @@ export const make = (options: Options = {}): Effect.Effect<Server, PostgresFaile
       directory,
       user,
       Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-      join(directory, `.s.PGSQL.${port}`)
+      join(directory, `.s.PGSQL.${port}`),
+      yield* Effect.scope
     )
-    yield* Effect.acquireRelease(
-      attempt(() => running.create().then(() => running.start())),
-      () => Effect.promise(() => running.stop("SIGINT"))
-    )
+    yield* running.create
+    yield* running.start
     const host = options.tcp === true ? "127.0.0.1" : directory
     const address = options.tcp === true ? `127.0.0.1:${port}/postgres` : `/postgres?host=${encodeURIComponent(host)}`
     return {
       config: { host, port, user: "postgres", database: "postgres" },
       url: `postgresql://postgres@${address}`,
       pid: Effect.sync(() => running.pid),
-      restart: (how) => attempt(() => running.stop(how === "fast" ? "SIGINT" : "SIGQUIT").then(() => running.start()))
+      restart: (how) => Effect.zipRight(running.stop(how === "fast" ? "SIGINT" : "SIGQUIT"), running.start)
     }
   })

@@ -12,7 +12,6 @@ import {
 import { Guard, Policy } from "@effect-oci/guard"
 import type { Users } from "@effect-oci/guard"
 import { Logging } from "@effect-oci/middleware"
-import type { Wire } from "@effect-oci/protocol"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Redacted } from "effect"
@@ -40,7 +39,7 @@ const guard = Guard.make({ users, policy })
 
 const as = (name: string, password = "CANARY-secret") => ({ authorization: `Basic ${btoa(`${name}:${password}`)}` })
 
-const challenged = {
+export const challenged = {
   status: 401,
   headers: { "www-authenticate": `Basic realm="registry"`, "content-type": "application/json" }
 }
@@ -62,9 +61,13 @@ const pairs: ReadonlyArray<readonly [method: string, there: string, absent: stri
   ]
 ]
 
-export const guarding = (composition: Composition) => {
-  const guarded = (options?: RegistryServer.Options & { readonly registry?: Layer.Layer<Registry> }) =>
+/** Starts a server with the guard, and content. */
+export const guardedBy =
+  (composition: Composition) => (options?: RegistryServer.Options & { readonly registry?: Layer.Layer<Registry> }) =>
     Effect.tap(start(composition, { guard, ...options }), ({ registry }) => fill(registry))
+
+export const guarding = (composition: Composition) => {
+  const guarded = guardedBy(composition)
 
   describe("guard", () => {
     it.scoped("sends the same refusal whether the content exists or not", () =>
@@ -308,46 +311,6 @@ export const guarding = (composition: Composition) => {
           ...challenged,
           headers: { ...challenged.headers, "access-control-expose-headers": /\bwww-authenticate\b/ }
         })
-      }))
-  })
-
-  describe("mounts", () => {
-    const echo = ({ body, headers, method, target }: Wire.Request): Effect.Effect<Wire.Response> =>
-      Effect.map(
-        Effect.orDie(Body.toBytes(body ?? Body.empty, { limit: 100, onLimit: () => new Error("too much") })),
-        (bytes) => ({
-          status: 200,
-          headers: { "content-type": headers["content-type"] ?? "text/plain" },
-          body: Body.bytes(new TextEncoder().encode(`${method} ${target} ${new TextDecoder().decode(bytes)}`))
-        })
-      )
-
-    it.scoped("answer only their own paths, before the guard", () =>
-      Effect.gen(function*() {
-        const { ask } = yield* guarded({ mounts: { "/token": echo, "/.well-known/jwks.json": echo } })
-        check(yield* ask({ path: "/token?scope=a%20b" }), { status: 200, body: "GET /token?scope=a%20b " })
-        check(yield* ask({ method: "POST", path: "/token", body: "a=b" }), { status: 200, body: "POST /token a=b" })
-        check(yield* ask({ path: "/.well-known/jwks.json" }), { status: 200 })
-        check(yield* ask({ method: "HEAD", path: "/token" }), {
-          status: 200,
-          headers: { "content-length": "12" },
-          body: ""
-        })
-        for (const path of ["/token/", "/tokens", "/", "/Token"]) check(yield* ask({ path }), { status: 404 })
-        check(yield* ask({ path: "/v2/" }), challenged)
-      }))
-
-    it.scoped("that break are answered for", () =>
-      Effect.gen(function*() {
-        const { ask } = yield* start(composition, {
-          mounts: {
-            "/a": () => Effect.die("broken"),
-            "/b": () => {
-              throw new Error("broken")
-            }
-          }
-        })
-        for (const path of ["/a", "/b"]) check(yield* ask({ path }), { status: 500, code: "UNKNOWN" })
       }))
   })
 }

@@ -15,10 +15,34 @@ const urlEncoded = (key: string): string =>
     "/"
   ).replace(/%20/g, "+")
 
-const encoderOf = (query: URLSearchParams): ((key: string) => string) | Answer => {
-  const type = query.get("encoding-type")
-  if (type === null) return (key) => key
-  return type === "url" ? urlEncoded : failed({ ...failures.invalidArgument, message: "Invalid Encoding Method" })
+/** What both lists read from a query. */
+interface Asked {
+  readonly prefix: string
+  readonly count: number
+  readonly encode: (key: string) => string
+  readonly encodingType: string | undefined
+}
+
+/** Reads a query, whose parameter `name` says how many items a page may have. Returns the answer to a wrong one. */
+const askedBy = (query: URLSearchParams, name: string): Asked | Answer => {
+  const count = countOf(query, name, maxPage)
+  if (typeof count !== "number") return count
+  const encodingType = query.get("encoding-type") ?? undefined
+  if (encodingType !== undefined && encodingType !== "url") {
+    return failed({ ...failures.invalidArgument, message: "Invalid Encoding Method" })
+  }
+  return {
+    prefix: query.get("prefix") ?? "",
+    count: Math.min(count, maxPage),
+    encode: encodingType === undefined ? (key) => key : urlEncoded,
+    encodingType
+  }
+}
+
+/** Returns the first items, and the last of them if others follow. */
+const pageOf = <A>(items: ReadonlyArray<A>, count: number) => {
+  const page = items.slice(0, count)
+  return { page, last: items.length > count ? page.at(-1) : undefined }
 }
 
 const tokenOf = (key: string): string => `1${Buffer.from(key).toString("base64")}`
@@ -67,18 +91,15 @@ export const listObjects = (
   bucket: Bucket,
   { listDelay }: State
 ): Answer => {
-  const encode = encoderOf(query)
-  const asked = countOf(query, "max-keys", maxPage)
+  const asked = askedBy(query, "max-keys")
   const token = query.get("continuation-token")
   const startAfter = query.get("start-after")
   const after = token === null ? undefined : keyOf(token)
-  if (typeof asked !== "number") return asked
-  if (typeof encode !== "function") return encode
+  if (!("encode" in asked)) return asked
   if (token !== null && after === undefined) {
     return failed({ ...failures.invalidArgument, message: "The continuation token provided is incorrect" })
   }
-  const count = Math.min(asked, maxPage)
-  const prefix = query.get("prefix") ?? ""
+  const { count, encode, encodingType, prefix } = asked
   const delimiter = query.get("delimiter")
   const objects = [...bucket.objects].filter(([key, { modified }]) =>
     key.startsWith(prefix) && (startAfter === null || compareKeys(key, startAfter) > 0) && modified + listDelay <= now
@@ -86,9 +107,7 @@ export const listObjects = (
   const found = entriesOf(objects, prefix, delimiter === "" ? null : delimiter).filter(({ name }) =>
     after === undefined || compareKeys(name, after) > 0
   )
-  const page = found.slice(0, count)
-  const last = page.at(-1)
-  const more = found.length > count && last !== undefined
+  const { last, page } = pageOf(found, count)
   return xml(element(
     "ListBucketResult",
     field("Name", name),
@@ -96,11 +115,11 @@ export const listObjects = (
     field("Delimiter", delimiter === null ? undefined : encode(delimiter)),
     field("StartAfter", startAfter === null ? undefined : encode(startAfter)),
     field("ContinuationToken", token ?? undefined),
-    field("NextContinuationToken", more ? tokenOf(last.name) : undefined),
+    field("NextContinuationToken", last && tokenOf(last.name)),
     field("KeyCount", page.length),
     field("MaxKeys", count),
-    field("EncodingType", query.get("encoding-type") ?? undefined),
-    field("IsTruncated", more),
+    field("EncodingType", encodingType),
+    field("IsTruncated", last !== undefined),
     ...page.map(shown(encode))
   ))
 }
@@ -114,13 +133,10 @@ export const listUploads = (
   bucket: Bucket,
   { dialect }: State
 ): Answer => {
-  const encode = encoderOf(query)
-  const asked = countOf(query, "max-uploads", maxPage)
-  if (typeof asked !== "number") return asked
-  if (typeof encode !== "function") return encode
+  const asked = askedBy(query, "max-uploads")
+  if (!("encode" in asked)) return asked
   if (query.has("delimiter")) return failed(failures.notImplemented)
-  const count = Math.min(asked, maxPage)
-  const prefix = query.get("prefix") ?? ""
+  const { count, encode, encodingType, prefix } = asked
   const keyMarker = query.get("key-marker") ?? ""
   const idMarker = keyMarker === "" ? "" : query.get("upload-id-marker") ?? ""
   const found = [...bucket.uploads.values()].filter(({ id, key }) => {
@@ -128,20 +144,18 @@ export const listUploads = (
     return key.startsWith(prefix) &&
       (order > 0 || (order === 0 && id > idMarker && (idMarker !== "" || dialect === "ceph")))
   }).sort((a, b) => compareKeys(a.key, b.key) || (a.id < b.id ? -1 : 1))
-  const page = found.slice(0, count)
-  const last = page.at(-1)
-  const more = found.length > count && last !== undefined
+  const { last, page } = pageOf(found, count)
   return xml(element(
     "ListMultipartUploadsResult",
     field("Bucket", name),
     field("KeyMarker", encode(keyMarker)),
     field("UploadIdMarker", idMarker),
-    field("NextKeyMarker", more ? encode(last.key) : undefined),
-    field("NextUploadIdMarker", more ? last.id : undefined),
+    field("NextKeyMarker", last && encode(last.key)),
+    field("NextUploadIdMarker", last?.id),
     field("Prefix", encode(prefix)),
-    field("EncodingType", query.get("encoding-type") ?? undefined),
+    field("EncodingType", encodingType),
     field("MaxUploads", count),
-    field("IsTruncated", more),
+    field("IsTruncated", last !== undefined),
     ...page.map(({ id, initiated, key }) =>
       element(
         "Upload",
