@@ -99,7 +99,10 @@ describe("an upload at two servers", () => {
       const opened = yield* one.openUpload({ id: "upload", key })
       const { token } = yield* append(one, opened, 1, 0, filled(part, 1))
       yield* one.abort(token)
-      assert.strictEqual((yield* Effect.flip(append(other, token, 2, part, filled(10, 1))))._tag, "OciStoreUploadUnknown")
+      assert.strictEqual(
+        (yield* Effect.flip(append(other, token, 2, part, filled(10, 1))))._tag,
+        "OciStoreUploadUnknown"
+      )
       assert.strictEqual((yield* Effect.flip(other.commit({ token, size: part })))._tag, "OciStoreUploadUnknown")
     }))
 })
