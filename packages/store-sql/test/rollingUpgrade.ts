@@ -2,7 +2,7 @@ import { RepositoryName, Tag } from "@effect-oci/core"
 import { SqlBatch } from "@effect-oci/store-sql"
 import type * as MetadataStore from "@effect-oci/store/MetadataStore"
 import { assert } from "@effect/vitest"
-import { Effect, Exit, Fiber, Option } from "effect"
+import { Effect, Exit, Fiber, Option, Schedule } from "effect"
 import type { Cause, Scope } from "effect"
 import * as store from "../src/internal/commands/store.js"
 import type { Dialect } from "../src/internal/dialect.js"
@@ -51,6 +51,16 @@ interface Pushed {
   readonly tag: Tag.Tag
 }
 
+/** Waits until each client has pushed some images more, or has failed. */
+const progress = (clients: ReadonlyArray<Client>) =>
+  Effect.forEach(clients, ({ fiber, pushed }) => {
+    const before = pushed.length
+    const isDone = Effect.map(Fiber.poll(fiber), (exit) => Option.isSome(exit) || pushed.length >= before + 3)
+    return Effect.repeat(isDone, { until: (done) => done, schedule: Schedule.spaced("10 millis") })
+  }, { concurrency: "unbounded", discard: true })
+
+type Client = Effect.Effect.Success<ReturnType<typeof client>>
+
 /** Pushes and reads images through a node until a request fails, or until `isOver`. */
 const client = (node: Store, name: string, isOver: () => boolean) => {
   const pushed: Array<Pushed> = []
@@ -92,12 +102,12 @@ export const upgradesUnderLoad = (open: Effect.Effect<SqlBatch.Service, never, S
     const node = (of: keyof typeof programs) => Effect.flatMap(open, programs[of])
     const old = [yield* node("older"), yield* node("older")]
     const clients = yield* Effect.forEach(old, (each, n) => client(each, `older${n}`, isOver))
-    yield* Effect.sleep("400 millis")
+    yield* progress(clients)
 
     // The first migration: all programs continue, and one of the older version starts again.
     const newer = yield* node("newer")
     clients.push(yield* client(newer, "newer", isOver), yield* client(yield* node("older"), "again", isOver))
-    yield* Effect.sleep("400 millis")
+    yield* progress(clients)
     for (const { fiber } of clients) assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
 
     // The second one forbids the older programs to write.
@@ -110,7 +120,7 @@ export const upgradesUnderLoad = (open: Effect.Effect<SqlBatch.Service, never, S
       assert.isAbove(pushed.length, 2)
     }
     assert.strictEqual((yield* Effect.flip(node("older")))._tag, "OciSchemaTooNew")
-    yield* Effect.sleep("300 millis")
+    yield* progress([last])
     assert.isTrue(Option.isNone(yield* Fiber.poll(last.fiber)))
     state.isOver = true
     yield* last.fiber
