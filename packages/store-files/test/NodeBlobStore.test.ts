@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto"
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { RecordedFileSystem } from "./recordedFileSystem.js"
-import { contentOf, keyAt, nextKey, temporary, text, unlocked } from "./stores.js"
+import { bytesOf, contentOf, keyAt, nextKey, temporary, text, unlocked } from "./stores.js"
 
 const opened = Effect.gen(function*() {
   const directory = yield* temporary
@@ -52,6 +52,24 @@ describe("put", () => {
       const key = nextKey()
       assert.strictEqual(yield* store.put({ key, body: Body.bytes(text("hello")) }), 5)
       assert.strictEqual(yield* contentOf(store, key), "hello")
+    }))
+
+  it.scoped("stores the chunks of a source that calls back while it is resumed, in order", () =>
+    Effect.gen(function*() {
+      const { store } = yield* opened
+      const chunks = Array.from({ length: 24 }, () => randomBytes(300 * 1024))
+      const body = Body.fromSource((sink) => {
+        const rest = chunks.values()
+        const flow = () => {
+          for (const chunk of rest) if (!sink.data(chunk)) return
+          sink.end()
+        }
+        queueMicrotask(flow)
+        return { resume: flow, cancel: () => {} }
+      })
+      const key = nextKey()
+      yield* store.put({ key, body })
+      assert.isTrue(Buffer.concat(chunks).equals(yield* bytesOf(store, key)))
     }))
 
   it.scoped("stores a large native body", () =>

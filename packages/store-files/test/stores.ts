@@ -31,9 +31,10 @@ export const nextKey = (): BlobKey => keyAt(++time)
 export const text = (content: string): Uint8Array => new TextEncoder().encode(content)
 
 /** Reads a blob. */
-export const contentOf = (store: NodeBlobStore.NodeBlobStore, key: BlobKey) =>
+export const bytesOf = (store: NodeBlobStore.NodeBlobStore, key: BlobKey) =>
   Effect.scoped(
     Effect.flatMap(store.read(key), (body) => Body.toBytes(body, { limit: 1e9, onLimit: () => new Error("too large") }))
-  ).pipe(
-    Effect.map((bytes) => new TextDecoder().decode(bytes))
   )
+
+export const contentOf = (store: NodeBlobStore.NodeBlobStore, key: BlobKey) =>
+  Effect.map(bytesOf(store, key), (bytes) => new TextDecoder().decode(bytes))

@@ -58,6 +58,8 @@ class Receiver {
   private isPaused = false
   private isOver = false
   private ended: { readonly bodyError: RegistryError | undefined } | undefined
+  /** Whether a write runs. A source that is resumed may call back before {@link running} is set. */
+  private isWriting = false
   private running: Promise<void> | undefined
   private readonly control: Source.Control
 
@@ -93,12 +95,13 @@ class Receiver {
   }
 
   private step(): void {
-    if (this.running !== undefined || this.isOver) return
+    if (this.isWriting || this.isOver) return
     if (this.gatheredBytes === 0 && this.ended !== undefined) {
       this.isOver = true
       return this.complete({ written: this.written, ...this.ended })
     }
     if (this.gatheredBytes < writeSize && this.ended === undefined) return
+    this.isWriting = true
     this.running = this.write()
   }
 
@@ -112,7 +115,7 @@ class Receiver {
       this.control.resume()
     }
     const { fileError, written } = await writing
-    this.running = undefined
+    this.isWriting = false
     this.written += written
     if (this.isOver) return
     if (fileError === undefined) return this.step()
