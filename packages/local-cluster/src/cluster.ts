@@ -57,7 +57,7 @@ const sharedSettings = (port: number, database: Database, store: s3.S3, keys: st
   REGISTRY_DATABASE_URL: database.url,
   REGISTRY_KEYS_DIRECTORY: keys,
   // All clients are on this machine, and count as one.
-  REGISTRY_UPLOADS_PER_CALLER: "1000",
+  REGISTRY_UPLOADS_PER_CALLER: "5000",
   ...store.env
 })
 

@@ -172,7 +172,9 @@ const plan = (source: Source, target: Target, options: Options): Effect.Effect<P
     const rewrites = [filter, platforms, transform].some((option) => option !== undefined)
     // The target is not asked about an image before it is known that the source has it for the platform.
     const lookAhead = rewrites || options.platform !== undefined ? Effect.void : state.lookAhead
-    const root = yield* Effect.zipLeft(readRoot(source, options), lookAhead, { concurrent: true })
+    // If both fail, the copy reports the error of the source.
+    const [root, ahead] = yield* Effect.zip(readRoot(source, options), Effect.either(lookAhead), { concurrent: true })
+    yield* ahead
     const graph = rewrites
       ? yield* Graph.read(source, root, options, () => Effect.succeed(false)).pipe(
         Effect.flatMap((read) => rewrite(read, { filter, transform })),

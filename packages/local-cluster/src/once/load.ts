@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import { attempt, Broken, expectNone } from "./step.js"
 import type { Context } from "./step.js"
 
-/** The settings of a collector that deletes what is two seconds old, and uploads that were abandoned 20 seconds ago. */
+/** The settings of a collector that deletes what is two seconds old, and uploads that were abandoned 40 seconds ago. */
 export const grace = 2000
 export const eagerCollector = {
   REGISTRY_COLLECTOR_EVERY: "1 second",
   REGISTRY_COLLECTOR_GRACE: `${grace} millis`,
-  REGISTRY_UPLOADS_TIME_TO_LIVE: "20 seconds"
+  REGISTRY_UPLOADS_TIME_TO_LIVE: "40 seconds"
 }
 
 interface LoadOptions {
