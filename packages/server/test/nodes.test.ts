@@ -1,7 +1,8 @@
 /** Several servers of one registry, as behind a load balancer: no request of an upload needs the server of the last one. */
 import { Body, Digest } from "@effect-oci/core"
 import type { UploadIds } from "@effect-oci/core"
-import { BlobStore, Memory, MetadataStore, Store, StoreError } from "@effect-oci/store"
+import { BlobStore, Memory, Store, StoreError } from "@effect-oci/store"
+import type { MetadataStore } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { blob, blobDigest, blobPath } from "./fixtures.js"
