@@ -27,7 +27,13 @@ const killed = Effect.gen(function*() {
       )
     }
   }
-  return { state, store: yield* Effect.provideService(SqlMetadataStore.make(), SqlBatch.SqlBatch, killing) }
+  const locks = batch.read({ sql: "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'", params: [], guard: false })
+  return {
+    state,
+    store: yield* Effect.provideService(SqlMetadataStore.make(), SqlBatch.SqlBatch, killing),
+    /** Waits until a connection that ended holds no lock any more. While another node reviews, a review does nothing. */
+    unlocked: Effect.repeat(locks, { until: (held) => held.length === 0 })
+  }
 })
 
 type Store = MetadataStore.Service
@@ -75,12 +81,13 @@ describe.skipIf(!NodePostgres.available)("PostgreSQL", () => {
       "undoes a command whose connection ends, at every statement; the command succeeds again",
       () =>
         Effect.gen(function*() {
-          const { state, store } = yield* killed
+          const { state, store, unlocked } = yield* killed
           for (const [name, run] of Object.entries(commands)) {
             // The number of statements is not known before the command has run once.
             let killed = 0
             for (let killAt = 0; killAt === 0 || killAt <= state.statements; killAt++) {
               state.killAt = killAt
+              yield* unlocked
               const exit = yield* Effect.exit(run(store))
               assert(Exit.isFailure(exit), `${name} at ${killAt}`)
               assert(exit.cause._tag === "Fail")
