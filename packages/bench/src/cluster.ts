@@ -19,7 +19,7 @@ import { fileURLToPath } from "node:url"
 import { makeBlob } from "./internal/blob.js"
 import * as curl from "./internal/curl.js"
 import { folder } from "./internal/folder.js"
-import { rawOf, sample, target } from "./internal/manifestLoad.js"
+import { processorTimes, target } from "./internal/manifestLoad.js"
 import { divided, interleave, row, samplesOf } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 import { processorTime } from "./internal/peers.js"
@@ -144,13 +144,7 @@ const manifests = (cluster: Cluster.Cluster) =>
       target: yield* target(node?.authority ?? ""),
       cpu: Effect.suspend(() => processorTime(node?.pid() ?? 0))
     }
-    const cases = new Map(
-      [ours, yield* rawOf(ours.target)].map((contender) => [
-        contender.name,
-        Effect.map(sample(contender), ({ cpu }) => cpu)
-      ])
-    )
-    const at = samplesOf(yield* interleave(cases, { warmUp: 3, rounds: 7 }))
+    const at = yield* processorTimes(ours)
     return [
       row({ name: "cluster: GET of a manifest, processor time of the node", unit: "µs", better: "lower" }, at("ours")),
       row(

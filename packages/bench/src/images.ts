@@ -6,7 +6,7 @@ import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import { folder } from "./internal/folder.js"
-import { rawOf, sample, target } from "./internal/manifestLoad.js"
+import { processorTimes, target } from "./internal/manifestLoad.js"
 import { divided, interleave, row, samplesOf } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 import { leftOut } from "./internal/peers.js"
@@ -87,13 +87,7 @@ const slow = Effect.gen(function*() {
 const reads = Effect.gen(function*() {
   const { authority, usage } = yield* start({})
   const ours = { name: "ours", target: yield* target(authority), cpu: Effect.map(usage, ({ cpu }) => cpu) }
-  const cases = new Map(
-    [ours, yield* rawOf(ours.target)].map((contender) => [
-      contender.name,
-      Effect.map(sample(contender), ({ cpu }) => cpu)
-    ])
-  )
-  const at = samplesOf(yield* interleave(cases, { warmUp: 3, rounds: 7 }))
+  const at = yield* processorTimes(ours)
   return [
     row({ name: "registry: GET of a manifest, processor time", unit: "µs", better: "lower" }, at("ours")),
     row({ name: "registry: the same by node:http", unit: "µs", better: "lower" }, at("node:http")),

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import type * as Raw from "../programs/raw.js"
 import { load } from "./load.js"
 import type { Target } from "./load.js"
+import { interleave, samplesOf } from "./measure.js"
 import * as Program from "./program.js"
 
 const connections = 32
@@ -68,6 +69,18 @@ export const rawOf = (ours: Target) =>
     const raw = yield* Program.start<Raw.Questions>("raw")
     const authority = yield* raw.ask("answer", { headers: yield* headersOf(ours), body: ours.body })
     return { name: "node:http", target: { ...ours, authority }, cpu: Effect.map(raw.usage, ({ cpu }) => cpu) }
+  })
+
+/** Measures the processor time of a server per request beside that of `node:http`, in microseconds, by their names. */
+export const processorTimes = (ours: Contender) =>
+  Effect.gen(function*() {
+    const cases = new Map(
+      [ours, yield* rawOf(ours.target)].map((contender) => [
+        contender.name,
+        Effect.map(sample(contender), ({ cpu }) => cpu)
+      ])
+    )
+    return samplesOf(yield* interleave(cases, { warmUp: 3, rounds: 7 }))
   })
 
 /** Measures the processor time of the server per request, in microseconds, and the requests per second. */
