@@ -10,7 +10,7 @@ import * as format from "./format.js"
 import { Json } from "./Json.js"
 import * as json from "./json.js"
 import { useLive } from "./live.js"
-import { Facts, Lazy, Paged, Show } from "./parts.js"
+import { Facts, Lazy, Paged, Search, Show } from "./parts.js"
 import { Text, TextOrLink } from "./Text.js"
 import * as tree from "./tree.js"
 
@@ -23,13 +23,7 @@ const Packages = ({ packages }: { readonly packages: ReadonlyArray<Package> }) =
   return (
     <>
       <div class="toolbar">
-        <input
-          type="search"
-          value={search}
-          onInput={(event) => setSearch(event.currentTarget.value)}
-          placeholder="Search packages"
-          aria-label="Search packages"
-        />
+        <Search label="Search packages" placeholder="Search packages" value={search} onSearch={setSearch} />
         <span role="status">{format.count(found.length, "package")}</span>
       </div>
       <Paged items={found} key={search}>

@@ -10,7 +10,7 @@ import type { Item, Listing } from "./archive.js"
 import { SaveButton } from "./Download.js"
 import * as format from "./format.js"
 import { useLive } from "./live.js"
-import { Copy, Digest, Failure, Paged, Show, Waiting } from "./parts.js"
+import { Copy, Digest, Failure, Paged, Search, Show, Waiting } from "./parts.js"
 import type { Query } from "./route.js"
 import { Text } from "./Text.js"
 import * as tree from "./tree.js"
@@ -107,13 +107,11 @@ const Files = (
   return (
     <>
       <div class="toolbar">
-        <input
-          type="search"
-          value={search}
-          onInput={(event) => setSearch(event.currentTarget.value)}
+        <Search
+          label="Search the files of the layer"
           placeholder="Search all files"
-          aria-label="Search the files of the layer"
-          spellcheck={false}
+          value={search}
+          onSearch={setSearch}
         />
         <span role="status">
           {format.count(listing.entries.length, "entry", "entries")}, {format.bytes(listing.bytes)} unpacked

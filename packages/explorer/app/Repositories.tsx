@@ -6,7 +6,7 @@ import { useApp, useLink } from "./app.js"
 import { kindOf } from "./explain.js"
 import * as format from "./format.js"
 import { collect, useLive } from "./live.js"
-import { Failure, Lazy, Paged, Waiting } from "./parts.js"
+import { Failure, Lazy, Paged, Search, Waiting } from "./parts.js"
 import * as route from "./route.js"
 import * as tree from "./tree.js"
 import { Upload } from "./Upload.js"
@@ -105,15 +105,7 @@ export const Repositories = () => {
       )}
       {names.length > 0 && (
         <div class="toolbar">
-          <input
-            type="search"
-            value={search}
-            onInput={(event) => setSearch(event.currentTarget.value)}
-            placeholder="Search"
-            aria-label="Search repositories"
-            spellcheck={false}
-            autocapitalize="none"
-          />
+          <Search label="Search repositories" placeholder="Search" value={search} onSearch={setSearch} />
           <span role="status">
             {search === "" ? "" : `${found.length.toLocaleString("en")} of `}
             {format.count(names.length, "repository", "repositories")}

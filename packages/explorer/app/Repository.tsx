@@ -5,7 +5,7 @@ import { useEffect, useMemo, useState } from "preact/hooks"
 import { useApp, useLink } from "./app.js"
 import * as format from "./format.js"
 import { collect, useLive } from "./live.js"
-import { Copy, Digest, Failure, Waiting } from "./parts.js"
+import { Copy, Digest, Failure, Search, Waiting } from "./parts.js"
 import { details } from "./tags.js"
 import type { Details } from "./tags.js"
 import * as tree from "./tree.js"
@@ -162,15 +162,7 @@ export const Repository = ({ repository }: { readonly repository: RepositoryName
       {live.error !== undefined && <Failure error={live.error} onRetry={live.reload} />}
       {names.length > 0 && (
         <div class="toolbar">
-          <input
-            type="search"
-            value={search}
-            onInput={(event) => setSearch(event.currentTarget.value)}
-            placeholder="Search"
-            aria-label="Search tags"
-            spellcheck={false}
-            autocapitalize="none"
-          />
+          <Search label="Search tags" placeholder="Search" value={search} onSearch={setSearch} />
           <label>
             Order{" "}
             <select value={order} onChange={(event) => setOrder(event.currentTarget.value as Order)}>

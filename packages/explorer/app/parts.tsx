@@ -16,6 +16,27 @@ export const Waiting = ({ children = "Reading" }: { readonly children?: Componen
   <p class="waiting" role="status">{children}…</p>
 )
 
+/** A field that searches what a view shows, as one types. Its text is a name, so the browser does not correct it. */
+export const Search = (
+  { label, onSearch, placeholder, value }: {
+    /** The name of the field for a screen reader. */
+    readonly label: string
+    readonly placeholder: string
+    readonly value: string
+    readonly onSearch: (search: string) => void
+  }
+) => (
+  <input
+    type="search"
+    value={value}
+    onInput={(event) => onSearch(event.currentTarget.value)}
+    placeholder={placeholder}
+    aria-label={label}
+    spellcheck={false}
+    autocapitalize="none"
+  />
+)
+
 /** Shows an error of a registry: what happened, what to do, and the details. */
 export const Failure = (
   { error, onRetry }: { readonly error: Failed; readonly onRetry?: (() => void) | undefined }
