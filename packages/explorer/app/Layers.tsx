@@ -36,7 +36,7 @@ const Bar = ({ layers }: { readonly layers: ReadonlyArray<Descriptor> }) => {
   )
 }
 
-/** What a layer that is no archive contains: shown if it is a text, and saved as a file. */
+/** Shows a layer that is not an archive, if it is text, and saves it as a file. */
 export const LayerContent = (
   { isOpen, layer, repository }: {
     readonly repository: RepositoryName

@@ -2,7 +2,10 @@
 import type { ComponentChildren } from "preact"
 import * as format from "./format.js"
 
-/** Control and format characters (bidirectional ones included), separators of lines, and what is no character. */
+/**
+ * Matches control and format characters, such as those that reverse text, line separators, surrogates and private code
+ * points.
+ */
 const invisible = /([\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}])/u
 const allowedInLines = new Set(["\n", "\t"])
 

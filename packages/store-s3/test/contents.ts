@@ -19,7 +19,7 @@ export const bytes = (length: number, seed = 1): Uint8Array<ArrayBuffer> => {
 /** The size of the parts in tests. */
 export const part = 64 * 1024
 
-/** Bytes that are all the same, so that bytes of several requests can be told apart. */
+/** Returns equal bytes, so that a test can tell the bytes of several requests apart. */
 export const filled = (size: number, value: number): Uint8Array => new Uint8Array(size).fill(value)
 
 /** A body that arrives in chunks, and then fails if `error` is given. */
