@@ -1,7 +1,7 @@
 import { SqlBatch, SqlMetadataStore } from "@effect-oci/store-sql"
 import * as Sqlite from "@effect-oci/store-sql/Sqlite"
 import { assert, describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Either, Exit, Runtime } from "effect"
+import { Cause, Effect, Either, Exit, Metric, Runtime } from "effect"
 import * as fc from "fast-check"
 import {
   closeSync,
@@ -130,6 +130,19 @@ describe("Sqlite", () => {
           n % 3 === 0 ? "OciSqlRefused" : n % 3 === 1 ? "OciStoreFailed" : "done"
         )
       )
+    }))
+
+  it.scopedLive("shows how many batches wait, and none when all have ended", () =>
+    Effect.gen(function*() {
+      const batch = yield* Sqlite.make({ filename: yield* filename })
+      const waiting = Metric.gauge("db.client.connection.pending_requests", {
+        description: "Requests for a connection"
+      }).pipe(Metric.tagged("db.client.connection.pool.name", "sqlite"))
+      const writes = Array.from({ length: 20 }, () => Effect.runPromise(batch.run([select("one")])))
+      const shown = [yield* Metric.value(waiting)]
+      yield* Effect.promise(() => Promise.all(writes))
+      shown.push(yield* Metric.value(waiting))
+      expect(shown.map(({ value }) => value)).toEqual([20, 0])
     }))
 
   it.scopedLive("keeps its log short while it is written", () =>

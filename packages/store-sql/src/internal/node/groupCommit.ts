@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { createRequire, isBuiltin } from "node:module"
 import { Worker } from "node:worker_threads"
+import { queueOf } from "../metrics.js"
 import { type DriverName, errorOf, open, type SqliteError } from "./connection.js"
 import { type Command, makeRunner, type Result, serve } from "./worker.js"
 
@@ -34,6 +35,7 @@ serve(parentPort, () => {
  */
 export class GroupCommit {
   private readonly queue: Array<Waiting> = []
+  private readonly showQueue = queueOf("sqlite")
   private running: ReadonlyArray<Waiting> = []
   private scheduled = false
   private ended: SqliteError | undefined
@@ -50,6 +52,7 @@ export class GroupCommit {
       const waiting: Waiting = { command, resume: (result) => resume(Effect.succeed(result)) }
       if (this.ended !== undefined) return waiting.resume({ type: "failed", error: this.ended })
       this.queue.push(waiting)
+      this.showQueue(this.queue.length)
       this.schedule()
       return Effect.sync(() => {
         const index = this.queue.indexOf(waiting)
@@ -80,6 +83,7 @@ export class GroupCommit {
   private start(): void {
     if (this.queue.length === 0 || this.ended !== undefined) return
     this.running = this.queue.splice(0, maxGroup)
+    this.showQueue(this.queue.length)
     this.worker.ref()
     this.worker.postMessage(this.running.map(({ command }) => command), [])
   }

@@ -21,6 +21,12 @@ const retries = Metric.counter("oci.db.client.retries", {
   incremental: true
 })
 
+/** Shows how many batches wait for the connection that writes. */
+export const queueOf = (name: string): (count: number) => void => {
+  const labels = [MetricLabel.make("db.client.connection.pool.name", name)]
+  return (count) => pending.unsafeUpdate(count, labels)
+}
+
 /** The metrics of a pool. Durations are in seconds. */
 export class PoolMetrics {
   private readonly pool: ReadonlyArray<MetricLabel.MetricLabel>
