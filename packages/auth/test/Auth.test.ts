@@ -16,6 +16,7 @@ import {
   host,
   realm,
   registry,
+  slow,
   tokenServer
 } from "./fakeServers.js"
 
@@ -77,15 +78,16 @@ describe("Auth.transport with a registry that requires tokens", () => {
   it.effect("requests one token for a hundred concurrent pulls", () =>
     Effect.gen(function*() {
       const server = tokenServer()
+      const slowly = slow(server.respond)
       const { client } = fakeNetwork({
         [registry]: guarded(server.granted),
-        "https://auth.example.com": (received) =>
-          Effect.delay(Effect.sync(() => server.respond(received)), "1 second") as never
+        "https://auth.example.com": slowly.server
       })
       const http = yield* authenticated(client)
       const pulls = yield* Effect.fork(
         Effect.forEach(Array.from({ length: 100 }), () => pull(http), { concurrency: "unbounded" })
       )
+      yield* slowly.received
       yield* TestClock.adjust("1 second")
       expect(new Set(yield* pulls)).toEqual(new Set([200]))
       expect(server.tokenRequests).toHaveLength(1)

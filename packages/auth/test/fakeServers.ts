@@ -5,7 +5,7 @@ import { AuthScope, RegistryError } from "@effect-oci/core"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import { Effect } from "effect"
+import { Deferred, Effect, FiberId } from "effect"
 import type { Layer } from "effect"
 import * as Stream from "effect/Stream"
 import * as Auth from "../src/Auth.js"
@@ -70,6 +70,17 @@ export const host = "registry.example.com"
 export const registry = `https://${host}`
 export const realm = "https://auth.example.com/token"
 
+/**
+ * A server that responds a second after it received a request. `received` ends when it has received one: until then, the
+ * client may still load modules, for which the test's clock does not wait.
+ */
+export const slow = (respond: (request: ReceivedRequest) => FakeResponse) => {
+  const first = Deferred.unsafeMake<void>(FiberId.none)
+  const server: FakeServer = (request) =>
+    Effect.zipRight(Deferred.succeed(first, undefined), Effect.delay(Effect.sync(() => respond(request)), "1 second"))
+  return { server, received: Deferred.await(first) }
+}
+
 /** A request that a token server received. */
 export interface TokenRequest {
   readonly method: string
@@ -92,7 +103,7 @@ export const tokenServer = (
 ) => {
   const tokenRequests: Array<TokenRequest> = []
   const granted = new Map<string, AuthScope.AuthScope>()
-  const respond: FakeServer = ({ authorization, body, method, url }) => {
+  const respond = ({ authorization, body, method, url }: ReceivedRequest): FakeResponse => {
     const form = Object.fromEntries(new URLSearchParams(body))
     const scopes = method === "POST" ? [form["scope"] ?? ""] : url.searchParams.getAll("scope")
     const tokenRequest: TokenRequest = {

@@ -18,6 +18,7 @@ import {
   host,
   realm,
   registry,
+  slow,
   tokenServer
 } from "./fakeServers.js"
 import type { FakeServer } from "./fakeServers.js"
@@ -264,13 +265,14 @@ describe("Auth.transport, if a caller is interrupted", () => {
   it.effect("completes the token request for the other callers", () =>
     Effect.gen(function*() {
       const server = tokenServer()
+      const slowly = slow(server.respond)
       const { client } = fakeNetwork({
         [registry]: guarded(server.granted),
-        "https://auth.example.com": (received) =>
-          Effect.delay(Effect.sync(() => server.respond(received)), "1 second") as never
+        "https://auth.example.com": slowly.server
       })
       const http = yield* authenticated(client, Credentials.layerAnonymous)
       const [first, second] = yield* Effect.all([Effect.fork(pull(http)), Effect.fork(pull(http))])
+      yield* slowly.received
       yield* TestClock.adjust("500 millis")
       yield* Fiber.interrupt(first)
       yield* TestClock.adjust("500 millis")

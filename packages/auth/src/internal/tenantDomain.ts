@@ -45,14 +45,22 @@ const isBelow = (host: string, suffix: string): boolean => host === suffix || ho
 
 const lastTwoLabels = (host: string): string => host.split(".").slice(-2).join(".")
 
+let loaded: typeof import("tldts") | undefined
+
+/** The public-suffix list, which is larger than the rest of a client. */
+const load = Effect.suspend(() =>
+  loaded === undefined
+    ? Effect.promise(async () => loaded = await import("tldts"))
+    : Effect.succeed(loaded)
+)
+
 /**
  * Returns whether two hosts are on one domain whose hosts all belong to one owner. An IP address and a name without a
- * domain have no owner. Loads the public-suffix list, which is larger than the rest of a client, only if the names end
- * alike.
+ * domain have no owner. Loads the public-suffix list only if the names end alike.
  */
 export const haveOneOwner = (one: string, other: string): Effect.Effect<boolean> =>
   lastTwoLabels(one) === lastTwoLabels(other)
-    ? Effect.map(Effect.promise(() => import("tldts")), ({ getDomain }) => {
+    ? Effect.map(load, ({ getDomain }) => {
       const tenantDomain = (host: string) => {
         const domain = getDomain(host, { allowPrivateDomains: true })
         return domain !== null && tenantSuffixes.some((suffix) => isBelow(host, suffix)) ? host : domain
