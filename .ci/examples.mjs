@@ -1,12 +1,24 @@
 // Compiles the examples: fenced `ts` blocks of doc comments and, where they start with an import, of the READMEs and of
-// the pages in `docs`. Those of pages are programs: they are run, over what was built, and must end well. Two kinds are
-// not run: blocks that begin with the comment of a file name, which import each other, and blocks marked `ts no-run`.
+// the pages in `docs`. They see what users see: the declarations that were built, of all public modules, which must
+// compile without `skipLibCheck`. Those of pages are programs: they are run, over what was built, and must end well. Two
+// kinds are not run: blocks that begin with the comment of a file name, which import each other, and blocks marked
+// `ts no-run`.
 import { execFile } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { basename, join } from "node:path"
 import ts from "typescript"
-import { fail, markdownOf, root, shown, sourcesOf, wholeProject, workspaces } from "./workspace.mjs"
+import {
+  declarationsOf,
+  fail,
+  markdownOf,
+  publicPackages,
+  root,
+  shown,
+  sourcesOf,
+  wholeProject,
+  workspaces
+} from "./workspace.mjs"
 
 /** Each example is a module beside the file that it stands in, on the same lines. @type {Map<string, string>} */
 const examples = new Map()
@@ -62,9 +74,18 @@ for (const folder of [root, ...workspaces.map((each) => each.folder)]) {
   for (const page of markdownOf(folder)) extract(page, /^/)
 }
 
-const { options } = wholeProject({ incremental: false, noUnusedLocals: false })
+const { options } = wholeProject({
+  composite: false,
+  declaration: false,
+  declarationMap: false,
+  incremental: false,
+  noUnusedLocals: false,
+  paths: {},
+  skipLibCheck: false
+})
+const declarations = publicPackages.flatMap(declarationsOf)
 const disk = ts.createCompilerHost(options)
-const program = ts.createProgram([...examples.keys()], options, {
+const program = ts.createProgram([...examples.keys(), ...declarations], options, {
   ...disk,
   fileExists: (file) => examples.has(file) || disk.fileExists(file),
   getSourceFile: (file, target, ...rest) => {
@@ -84,16 +105,15 @@ const failAt = (name, line, problem) => {
 /** @type {Set<string>} */
 const broken = new Set()
 
-for (const name of examples.keys()) {
-  const source = program.getSourceFile(name)
-  for (
-    const { messageText, start } of [
-      ...program.getSyntacticDiagnostics(source),
-      ...program.getSemanticDiagnostics(source)
-    ]
-  ) {
-    const line = source?.getLineAndCharacterOfPosition(start ?? 0).line ?? 0
-    failAt(name, line + 1, ts.flattenDiagnosticMessageText(messageText, "\n"))
+const inPackages = `${join(root, "packages")}/`.replaceAll("\\", "/")
+/** @param {ts.SourceFile} file */
+const isOurs = ({ fileName }) => fileName.startsWith(inPackages) || examples.has(fileName)
+
+for (const source of program.getSourceFiles().filter(isOurs)) {
+  const diagnostics = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+  for (const { messageText, start } of diagnostics) {
+    const { line } = source.getLineAndCharacterOfPosition(start ?? 0)
+    failAt(source.fileName, line + 1, ts.flattenDiagnosticMessageText(messageText, "\n"))
   }
 }
 

@@ -83,6 +83,8 @@ const strictTests = new Set(["core", "protocol"])
 /** @param {string} folder @param {string} file @param {string} specifier */
 const leaves = (folder, file, specifier) => relative(folder, resolve(file, "..", specifier)).startsWith("..")
 
+const versions = new Map(workspaces.map(({ manifest }) => [manifest.name, manifest.version]))
+
 for (const workspace of workspaces) {
   const { folder, kind, manifest, name } = workspace
   const floor = kind === "examples" ? Object.keys(floors) : floors[name]
@@ -116,8 +118,17 @@ for (const workspace of workspaces) {
       used.add(imported)
     }
   }
+  for (const [dependency, range] of Object.entries({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    const version = versions.get(dependency)
+    if (version !== undefined && range !== `^${version}`) {
+      fail(`${shown(folder)}/package.json: needs ${dependency} ${range}, and its version here is ${version}`)
+    }
+  }
   for (const dependency of declared) {
-    if (!used.has(dependency)) fail(`${shown(folder)}/package.json: declares "${dependency}", which no source imports`)
+    // Declarations of a package that has none of its own.
+    if (!used.has(dependency.replace(/^@types\//, ""))) {
+      fail(`${shown(folder)}/package.json: declares "${dependency}", which no source imports`)
+    }
   }
 
   if (portable.has(name)) {

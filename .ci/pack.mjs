@@ -1,5 +1,6 @@
 // Packs the public packages as npm would upload them. `node .ci/pack.mjs [DIRECTORY]`, by default into `tarballs`.
 import { execFile } from "node:child_process"
+import { existsSync, readdirSync, rmSync } from "node:fs"
 import { mkdir } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { promisify } from "node:util"
@@ -10,9 +11,23 @@ import { fail, publicPackages, root, shown } from "./workspace.mjs"
 export const tarballOf = ({ manifest }) =>
   `${manifest.name.replace(/^@/, "").replace("/", "-")}-${manifest.version}.tgz`
 
+/** Removes what was built from sources that no longer exist. @param {import("./workspace.mjs").Workspace} workspace */
+const removeStale = ({ folder }) => {
+  const files = existsSync(join(folder, "dist"))
+    ? readdirSync(join(folder, "dist"), { recursive: true, encoding: "utf8" })
+    : []
+  for (const module of files.filter((file) => file.endsWith(".d.ts")).map((file) => file.slice(0, -".d.ts".length))) {
+    if (existsSync(join(folder, "src", `${module}.ts`))) continue
+    for (const end of [".js", ".js.map", ".d.ts", ".d.ts.map"]) {
+      rmSync(join(folder, "dist", module + end), { force: true })
+    }
+  }
+}
+
 /** Packs what is built. @param {string} directory */
 export const packInto = async (directory) => {
   writeTemplates(join(root, "packages/create-effect-oci/templates")).forEach(fail)
+  publicPackages.forEach(removeStale)
   await mkdir(directory, { recursive: true })
   const selected = publicPackages.map(({ manifest }) => `--workspace=${manifest.name}`)
   await promisify(execFile)(

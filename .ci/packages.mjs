@@ -5,7 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 import { promisify } from "node:util"
+import ts from "typescript"
 import { packInto, tarballOf } from "./pack.mjs"
+import { wrongPlaces } from "./versions.mjs"
 import { declaredBy, fail, importsOf, packageOf, publicPackages, root, shown, sourcesOf } from "./workspace.mjs"
 
 const run = promisify(execFile)
@@ -32,7 +34,23 @@ const checkManifest = ({ folder, manifest }) => {
   }
 }
 
+/** Returns the package that has the types of a module, such as `@types/pg` for `pg`. @param {string} specifier @param {string} file */
+const providerOf = (specifier, file) => {
+  const options = { moduleResolution: ts.ModuleResolutionKind.NodeNext }
+  const { resolvedModule } = ts.resolveModuleName(
+    specifier,
+    file,
+    options,
+    ts.sys,
+    undefined,
+    undefined,
+    ts.ModuleKind.ESNext
+  )
+  return resolvedModule?.packageId?.name ?? "no package"
+}
+
 publicPackages.forEach(checkManifest)
+wrongPlaces().forEach(fail)
 
 const tarballs = await mkdtemp(join(tmpdir(), "effect-oci-"))
 await packInto(tarballs)
@@ -48,12 +66,15 @@ await Promise.all(publicPackages.map(async (each) => {
   // The compiler may write an import of its own into a declaration: of a hidden module, or of a package not declared.
   // Node's own modules are typed by whoever runs on Node, and only packages that need Node import them.
   const known = new Set([manifest.name, ...declaredBy(manifest)])
-  const isKnown = (/** @type {string} */ specifier) => specifier.startsWith("node:") || known.has(packageOf(specifier))
   for (const module of modules) {
     const file = join(folder, "dist", `${module}.d.ts`)
     for (const specifier of importsOf(file).filter((imported) => !imported.startsWith("."))) {
-      if (specifier.includes("/internal/") || !isKnown(specifier)) {
+      if (specifier.startsWith("node:")) continue
+      const provider = providerOf(specifier, file)
+      if (specifier.includes("/internal/") || !known.has(packageOf(specifier))) {
         fail(`${shown(file)}: names "${specifier}", which its users cannot import`)
+      } else if (!known.has(provider)) {
+        fail(`${shown(file)}: names "${specifier}", whose types are in ${provider}, which is not declared`)
       }
     }
   }

@@ -32,6 +32,13 @@ export const sourcesOf = ({ folder }, part) =>
       .map((file) => join(folder, part, file))
     : []
 
+/** Returns the built declarations of the modules that users can import. @param {Workspace} workspace */
+export const declarationsOf = (workspace) =>
+  sourcesOf(workspace, "src")
+    .map((file) => relative(join(workspace.folder, "src"), file))
+    .filter((file) => !file.startsWith("internal"))
+    .map((file) => join(workspace.folder, "dist", file.replace(/\.tsx?$/, ".d.ts")))
+
 /** Returns the Markdown files of a folder and of its `docs`. @param {string} folder */
 export const markdownOf = (folder) =>
   [folder, join(folder, "docs"), join(folder, "docs/how-to")].flatMap((each) =>

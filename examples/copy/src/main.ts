@@ -71,7 +71,7 @@ const main = Effect.flatMap(options.parse(process.argv.slice(2)), (parsed) => {
     case "Help":
       return Console.log(options.help)
     case "Version":
-      return Console.log("0.1.0")
+      return Console.log("0.0.0")
     case "Copy":
       return copy(parsed.given)
   }

@@ -13,7 +13,7 @@ import type { Transport } from "./Transport.js"
  * @since 0.1.0
  * @category constants
  */
-export const defaultUserAgent = "effect-oci/0.1.0"
+export const defaultUserAgent = "effect-oci/0.0.0"
 
 /**
  * Creates a transport that adds a `User-Agent` header to requests without one. A browser sends its own instead. RFC

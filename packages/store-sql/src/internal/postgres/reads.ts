@@ -1,7 +1,7 @@
 import type { Connection, Pool } from "../../PostgresModel.js"
 import type { Row, Statement } from "../../SqlBatch.js"
-import { isLost } from "./failure.js"
 import type { PoolMetrics } from "../metrics.js"
+import { isLost } from "./failure.js"
 import * as pipeline from "./pipeline.js"
 
 /** How many connections run queries at the same time. */
