@@ -5,6 +5,7 @@
 // - A `sh` block runs. `sh NAME PORT` starts a program that serves on a port, in place of the last program of that name.
 //   `sh setup` does not run: the tarballs are there already.
 // - A `text` block after a `sh` block is its output, with `…` for any text.
+// - At the end, the project compiles without `skipLibCheck` too, with what the README names for that.
 import { spawn, spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
@@ -112,6 +113,10 @@ const follow = async (page, folder) => {
       mkdirSync(join(cwd, dirname(file)), { recursive: true })
       writeFileSync(join(cwd, file), block.text)
     }
+  }
+  for (const command of ["npm i -D @types/ws@8", "npx tsc --noEmit --skipLibCheck false"]) {
+    const { status, stderr, stdout } = spawnSync(command, { cwd, env, shell: "bash", encoding: "utf8" })
+    if (status !== 0) throw new Error(`${page}: "${command}" fails at the end\n${stdout}${stderr}`)
   }
 }
 
