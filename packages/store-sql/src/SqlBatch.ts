@@ -76,7 +76,10 @@ export const refusedBy = (rows: ReadonlyArray<Row>): Refused => {
  * @category models
  */
 export interface RunOptions {
-  /** If `true`, a power failure may undo the batch, but not a crash of the process. Such a batch is faster. */
+  /**
+   * If `true`, a crash of a PostgreSQL server may undo the batch, or a power failure of the machine with SQLite. Such a
+   * batch is faster.
+   */
   readonly relaxed?: boolean | undefined
 }
 

@@ -148,5 +148,27 @@ describe.skipIf(!NodePostgres.available)("PostgreSQL", () => {
         }),
       120_000
     )
+
+    test.scoped(
+      "that is killed keeps the offsets of upload sessions that it acknowledged",
+      () =>
+        Effect.gen(function*() {
+          const running = yield* Server
+          const store = yield* Effect.flatMap(NodeSql.pool(yield* NodeSql.emptySchema(running)), openStore)
+          const sessions = Array.from({ length: 8 }, (_, number) => `session ${number}`)
+          const lives = Duration.hours(1)
+          yield* Effect.forEach(sessions, (id) =>
+            Effect.gen(function*() {
+              yield* store.createUpload(upload(id), lives, limits)
+              const { fence } = yield* store.claimUpload(id, lives)
+              yield* store.advanceUpload({ id, fence, from: 0, to: 7, token: UploadToken("token"), lives })
+            }))
+          yield* running.restart("kill")
+          const read = (id: string) => Effect.retry(store.getUpload(id), Schedule.spaced("50 millis"))
+          const offsets = yield* Effect.forEach(sessions, (id) => Effect.map(read(id), ({ offset }) => offset))
+          assert.deepStrictEqual(offsets, sessions.map(() => 7))
+        }),
+      60_000
+    )
   })
 })

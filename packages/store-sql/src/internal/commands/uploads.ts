@@ -13,16 +13,17 @@ type Service = MetadataStore.Service
 type Commands = "createUpload" | "getUpload" | "claimUpload" | "advanceUpload" | "endUpload"
 
 /**
- * A power failure may undo a command for an upload session: its client then receives "unknown" and starts again. The
- * command that makes a blob of the session is not relaxed.
+ * A crash of the database may undo a command that begins or ends an upload session: its client then receives "unknown"
+ * and starts again. The command that makes a blob of the session is not relaxed.
  */
 const relaxed = { relaxed: true }
 
 /**
- * A claim of a shared database is not relaxed: nodes outlive a crash of the database, and no two of them may have a claim
- * with the same fence.
+ * A crash of a database in this process ends the process too, and with it the connections of all clients. Nodes and
+ * clients outlive a crash of a shared database. So no two nodes may then have a claim with the same fence, and an offset
+ * that a client knows must not go back: the client continues after it, mostly without saying where.
  */
-const claiming = ({ isShared }: Database) => isShared ? {} : relaxed
+const continuing = ({ isShared }: Database) => isShared ? {} : relaxed
 
 /** The token of a session without an upload in the blob store. */
 const unopened = ""
@@ -126,7 +127,7 @@ const advanceUpload = (db: Database): Service["advanceUpload"] => {
         lives: millis(lives)
       },
       refusals,
-      relaxed
+      continuing(db)
     ))
 }
 
@@ -145,7 +146,7 @@ export const make = (db: Database): Pick<Service, Commands> => {
     createUpload: createUpload(db),
     getUpload: (id) => Effect.flatMap(db.read(get, { id }), first),
     claimUpload: (id, lives) =>
-      Effect.flatMap(lastRows(db.run([claim], { id, lives: millis(lives) }, {}, claiming(db))), first),
+      Effect.flatMap(lastRows(db.run([claim], { id, lives: millis(lives) }, {}, continuing(db))), first),
     advanceUpload: advanceUpload(db),
     endUpload: (id) =>
       Effect.asVoid(db.run(end, { id }, { UploadUnknown: () => new StoreError.UploadUnknown() }, relaxed))
