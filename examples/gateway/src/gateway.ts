@@ -1,6 +1,6 @@
 /**
  * A policy gateway in front of another registry. Users log in, and see only the repositories below their own name. Tags
- * cannot be moved. Pushes are checked. All operations are logged and counted. The settings are environment variables: see
+ * cannot be moved. Pushes are checked, and manifests are served once a service permits them. All operations are logged and counted. The settings are environment variables: see
  * the README.
  */
 import { Credential, Credentials } from "@effect-oci/auth"
@@ -19,10 +19,11 @@ import {
 import type { Caller, Middleware } from "@effect-oci/core"
 import { Guard } from "@effect-oci/guard"
 import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
-import { Filter, Immutable, Logging, Metrics, Retry } from "@effect-oci/middleware"
+import { Filter, Gate, Immutable, Logging, Metrics, Retry } from "@effect-oci/middleware"
 import { Prometheus } from "@effect-oci/server"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
-import { Config, Effect, Layer, Option } from "effect"
+import { HttpClient, HttpClientRequest, HttpClientResponse, KeyValueStore } from "@effect/platform"
+import { Config, Effect, Layer, Option, Schema } from "effect"
 
 /** The rules of the gateway. */
 export interface Rules {
@@ -89,18 +90,52 @@ const inspected = ({ maxBlobBytes, mediaTypes }: Rules): Middleware.Middleware =
   })
 }
 
+const Decision = Schema.Struct({ allowed: Schema.Boolean, reason: Schema.optional(Schema.String) })
+
+/**
+ * Asks a web service about a manifest, such as a scanner or a page on which people approve images. It receives the
+ * repository, the digest, the media type and the manifest as JSON, and answers `{ "allowed": false, "reason": "…" }`.
+ */
+const askService = (url: URL) =>
+  Effect.map(HttpClient.HttpClient, (client): Gate.Options["decide"] => ({ manifest, repository }) => {
+    const { digest, mediaType } = manifest.descriptor
+    const content = new TextDecoder().decode(manifest.bytes)
+    return HttpClientRequest.post(url).pipe(
+      HttpClientRequest.bodyJson({ repository, digest, mediaType, manifest: content }),
+      Effect.flatMap(HttpClient.filterStatusOk(client).execute),
+      Effect.flatMap(HttpClientResponse.schemaBodyJson(Decision)),
+      Effect.mapError((cause) =>
+        new RegistryError.Unavailable({
+          reason: "the service that decides about manifests has failed; try again",
+          cause
+        })
+      )
+    )
+  })
+
+/** Returns the gate that `DECIDE_URL` configures, with its verdicts in files. Without that setting, there is no gate. */
+const gate = Effect.gen(function*() {
+  const url = yield* Config.option(Config.url("DECIDE_URL"))
+  if (Option.isNone(url)) return undefined
+  const directory = yield* Config.string("VERDICTS").pipe(Config.withDefault("verdicts"))
+  const verdicts = yield* Effect.provide(KeyValueStore.KeyValueStore, KeyValueStore.layerFileSystem(directory))
+  return { decide: yield* askService(url.value), verdicts, pushes: true }
+})
+
 /** Wraps the upstream registry. The last wrapper is the outermost, so that refused operations are logged and counted too. */
-export const gateway = (rules: Rules) => <E, R>(upstream: Layer.Layer<Registry, E, R>): Layer.Layer<Registry, E, R> =>
-  upstream.pipe(
-    Retry.wrap(),
-    Registry.wrap(inspected(rules)),
-    // No other client should push to the upstream registry. If the upstream supports `If-None-Match`, set
-    // `conditional: true`: then other clients may push to it.
-    Immutable.wrap({ select: ReferenceSet.complement(ReferenceSet.tags(...rules.movingTags)) }),
-    Filter.wrap({ select: visible(rules.admin) }),
-    Metrics.wrap(),
-    Logging.wrap()
-  )
+export const gateway =
+  (rules: Rules, gate?: Gate.Options) => <E, R>(upstream: Layer.Layer<Registry, E, R>): Layer.Layer<Registry, E, R> =>
+    upstream.pipe(
+      Retry.wrap(),
+      Registry.wrap(inspected(rules)),
+      // No other client should push to the upstream registry. If the upstream supports `If-None-Match`, set
+      // `conditional: true`: then other clients may push to it.
+      Immutable.wrap({ select: ReferenceSet.complement(ReferenceSet.tags(...rules.movingTags)) }),
+      gate === undefined ? (registry) => registry : Gate.wrap(gate),
+      Filter.wrap({ select: visible(rules.admin) }),
+      Metrics.wrap(),
+      Logging.wrap()
+    )
 
 const list = (name: string) => Config.map(Config.string(name), (text) => text.split(",").map((item) => item.trim()))
 
@@ -134,7 +169,7 @@ export const serve = <E, R>(registry: Layer.Layer<Registry, E, R>) =>
     const path = yield* Config.string("USERS").pipe(Config.withDefault("users"))
     const guard = Guard.make({ users: yield* NodeHtpasswd.make({ path }), realm: "gateway" })
     return NodeRegistryServer.layer({ host, port, guard, mounts: { "/metrics": Prometheus.answer } }).pipe(
-      Layer.provide(gateway(yield* rules)(registry))
+      Layer.provide(gateway(yield* rules, yield* gate)(registry))
     )
   }))
 

@@ -1,6 +1,8 @@
-/** Shared by the tests of this example: users. */
+/** Shared by the tests of this example: users, and a service that decides about manifests. */
 import { FileSystem } from "@effect/platform"
 import { Effect } from "effect"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 
 /** Hashes of `admin-secret`, `alice-secret` and `bob-secret`. */
@@ -17,3 +19,26 @@ export const folder = Effect.gen(function*() {
   yield* files.writeFileString(join(path, "users"), users)
   return path
 })
+
+/** Serves a scanner that denies the manifests of repositories called `…/bad`. Returns its URL and what it was asked. */
+export const scanner = Effect.acquireRelease(
+  Effect.async<{ readonly url: string; readonly asked: ReadonlyArray<string>; readonly close: () => void }>(
+    (resume) => {
+      const asked: Array<string> = []
+      const server = createServer((request, response) => {
+        const chunks: Array<Buffer> = []
+        request.on("data", (chunk: Buffer) => chunks.push(chunk))
+        request.on("end", () => {
+          const { repository } = JSON.parse(Buffer.concat(chunks).toString()) as { readonly repository: string }
+          asked.push(repository)
+          response.end(JSON.stringify({ allowed: !repository.endsWith("/bad"), reason: "it contains a worm" }))
+        })
+      })
+      server.listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as AddressInfo
+        resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, asked, close: () => void server.close() }))
+      })
+    }
+  ),
+  ({ close }) => Effect.sync(close)
+)

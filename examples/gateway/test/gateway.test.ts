@@ -19,10 +19,18 @@ const log = Logger.replace(
   Logger.map(Logger.logfmtLogger, (line) => void logged.push(line))
 )
 
-const settings = Effect.map(
-  example.folder,
-  (folder) => new Map(Object.entries({ PORT: "0", USERS: join(folder, "users"), MAX_BLOB_MIB: "1" }))
-)
+let scanned: ReadonlyArray<string> = []
+
+const settings = Effect.map(Effect.all([example.folder, example.scanner]), ([folder, { asked, url }]) => {
+  scanned = asked
+  return new Map(Object.entries({
+    PORT: "0",
+    USERS: join(folder, "users"),
+    MAX_BLOB_MIB: "1",
+    DECIDE_URL: url,
+    VERDICTS: join(folder, "verdicts")
+  }))
+})
 
 const served = Layer.unwrapScoped(
   Effect.map(
@@ -30,7 +38,7 @@ const served = Layer.unwrapScoped(
     (map) => Gateway.serve(Memory.layer()).pipe(Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(map))))
   )
 ).pipe(
-  Layer.provide(NodeContext.layer),
+  Layer.provide([NodeContext.layer, FetchHttpClient.layer]),
   Layer.provide(log)
 )
 
@@ -135,6 +143,20 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
         .toBe(
           true
         )
+    }))
+
+  it.effect("serves a manifest once a service has permitted it", () =>
+    Effect.gen(function*() {
+      const outcome = outcomes(
+        as("alice")(push("alice/good", "v1")),
+        as("alice")(push("alice/bad", "v1")),
+        as("admin")(pull("alice/good", "v1")),
+        as("admin")(pull("alice/bad", "v1")),
+        as("alice")(pull("alice/bad", "v1"))
+      )
+      expect(yield* outcome).toEqual(["pushed", "pushed", "pulled", "OciDenied", "OciDenied"])
+      expect(scanned.filter((name) => name === "alice/bad")).toEqual(["alice/bad"])
+      expect(logged.some((line) => line.includes("it contains a worm"))).toBe(true)
     }))
 
   it.effect("requires a login", () =>

@@ -3,14 +3,15 @@
  * variables: see the README.
  */
 import { Client } from "@effect-oci/client"
-import { ReferenceSet, Registry } from "@effect-oci/core"
+import { ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
 import { Durable } from "@effect-oci/durable"
-import { Cache, Limit, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
+import { Cache, Limit, Logging, Matured, ReadOnly, Retry, Route } from "@effect-oci/middleware"
 import * as NodeCacheJournal from "@effect-oci/middleware/NodeCacheJournal"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import * as NodeHttp from "@effect-oci/transport/NodeHttp"
-import { NodeRuntime } from "@effect/platform-node"
-import { Cause, Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger } from "effect"
+import { KeyValueStore } from "@effect/platform"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Cause, Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger, Schedule } from "effect"
 import { join } from "node:path"
 
 /** Parses an entry of `UPSTREAMS` into a member of the route. Errors do not contain the URL, which may have a password. */
@@ -41,6 +42,20 @@ const atLeastOne = (name: string, defaultValue: number) =>
     Config.withDefault(defaultValue)
   )
 
+const list = (name: string) =>
+  Config.string(name).pipe(
+    Config.withDefault(""),
+    Config.map((text) => text.split(",").map((item) => item.trim()).filter((item) => item !== ""))
+  )
+
+const repositories = (name: string) =>
+  Config.mapOrFail(
+    list(name),
+    (names) =>
+      Either.mapLeft(Either.all(names.map(RepositoryName.parse)), ({ message }) =>
+        ConfigError.InvalidData([name], message))
+  )
+
 const settings = Config.all({
   host: Config.string("HOST").pipe(Config.withDefault("127.0.0.1")),
   port: Config.integer("PORT").pipe(
@@ -55,27 +70,48 @@ const settings = Config.all({
   cacheMiB: atLeastOne("CACHE_MIB", 1024),
   downloads: atLeastOne("DOWNLOADS", 32),
   tagTimeToLive: Config.duration("TAG_TTL").pipe(Config.withDefault(Duration.minutes(5))),
-  staleIfError: Config.duration("STALE_IF_ERROR").pipe(Config.withDefault(Duration.days(1)))
+  staleIfError: Config.duration("STALE_IF_ERROR").pipe(Config.withDefault(Duration.days(1))),
+  minAge: Config.duration("MIN_AGE").pipe(Config.withDefault(Duration.zero)),
+  trusted: Config.mapOrFail(list("TRUSTED"), (prefixes) =>
+    Either.try({
+      try: () => ReferenceSet.prefix(...prefixes),
+      catch: (error) => ConfigError.InvalidData(["TRUSTED"], (error as Error).message)
+    })),
+  watched: repositories("WATCH")
 })
 
+type Settings = Config.Config.Success<typeof settings>
+
+/** Serves only images of a minimum age. Looks every hour for new images in the watched repositories. */
+const matured = ({ directory, minAge, trusted, watched }: Settings) =>
+  Effect.map(
+    Effect.provide(KeyValueStore.KeyValueStore, KeyValueStore.layerFileSystem(join(directory, "seen"))),
+    (history) => {
+      const watch = Effect.forEach(watched, (repository) =>
+        Effect.catchAll(Matured.observe(repository), ({ message }) => Effect.logWarning(message)))
+      const watching = Layer.scopedDiscard(Effect.forkScoped(Effect.repeat(watch, Schedule.spaced("1 hour"))))
+      const wrap = Matured.wrap({ age: minAge, except: trusted, history })
+      return <E, R>(registry: Layer.Layer<Registry, E, R>) =>
+        Layer.provideMerge(watching, wrap(registry))
+    }
+  )
+
 /** The last wrapper is the outermost: refused operations, and answers from the cache, are logged too. */
-const mirror = Layer.unwrapEffect(Effect.map(
-  settings,
-  ({ cacheMiB, directory, downloads, host, port, staleIfError, tagTimeToLive, upstreams }) => {
-    const maxBytes = cacheMiB * 1024 * 1024
-    const store = Durable.layer({ directory, sparseManifests: true })
-    // After a restart, the cache knows what the store contains, and which tags are valid.
-    const journal = NodeCacheJournal.make(join(directory, "cache.ndjson"))
-    const registry = Route.layer(upstreams).pipe(
-      Limit.wrap({ concurrency: { reads: downloads } }),
-      Retry.wrap(),
-      Cache.wrap({ store, journal, maxBytes, staleIfError, tagTimeToLive }),
-      ReadOnly.wrap(),
-      Logging.wrap()
-    )
-    return NodeRegistryServer.layer({ host, port }).pipe(Layer.provide(registry))
-  }
-))
+const mirror = Layer.unwrapEffect(Effect.gen(function*() {
+  const all = yield* settings
+  const { cacheMiB, directory, downloads, host, minAge, port, staleIfError, tagTimeToLive, upstreams } = all
+  const maxBytes = cacheMiB * 1024 * 1024
+  const store = Durable.layer({ directory, sparseManifests: true })
+  // After a restart, the cache knows what the store contains, and which tags are valid.
+  const journal = NodeCacheJournal.make(join(directory, "cache.ndjson"))
+  const cached = Route.layer(upstreams).pipe(
+    Limit.wrap({ concurrency: { reads: downloads } }),
+    Retry.wrap(),
+    Cache.wrap({ store, journal, maxBytes, staleIfError, tagTimeToLive })
+  )
+  const old = Duration.greaterThan(minAge, 0) ? (yield* matured(all))(cached) : cached
+  return NodeRegistryServer.layer({ host, port }).pipe(Layer.provide(old.pipe(ReadOnly.wrap(), Logging.wrap())))
+}))
 
 const program = Effect.gen(function*() {
   const { authority } = yield* NodeRegistryServer.Address
@@ -86,7 +122,7 @@ const program = Effect.gen(function*() {
 const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
 program.pipe(
-  Effect.provide(mirror.pipe(Layer.provide(NodeHttp.layer()), Layer.provideMerge(logger))),
+  Effect.provide(mirror.pipe(Layer.provide([NodeHttp.layer(), NodeContext.layer]), Layer.provideMerge(logger))),
   // The pretty message of a configuration error contains the name of the setting.
   Effect.tapError((error) => Console.error(`mirror: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })

@@ -102,6 +102,26 @@ describe("the mirror", () => {
       expect(mirror.log()).toMatch(/message=DeleteTag .*error=OciUnsupported/)
     })))
 
+  it.scopedLive("serves an image of a minimum age, and trusted ones at once, also after a restart", () =>
+    provided(Effect.gen(function*() {
+      const files = yield* FileSystem.FileSystem
+      const DATA = yield* files.makeTempDirectoryScoped({ prefix: "mirror-" })
+      const { authority, ...image } = yield* upstream("team/app")
+      const settings = { DATA, UPSTREAMS: `http://${authority}`, WATCH: "team/app" }
+      const outcome = (added: { readonly MIN_AGE: string; readonly TRUSTED?: string }) =>
+        Effect.scoped(Effect.gen(function*() {
+          const mirror = yield* run({ ...settings, ...added })
+          const client = yield* clientOf(yield* mirror.serving)
+          return yield* Effect.merge(Effect.mapError(
+            Effect.as(client.getManifest(image.repository, tag), "served"),
+            ({ _tag }) => _tag
+          ))
+        }))
+      expect(yield* outcome({ MIN_AGE: "1 day" })).toBe("OciDenied")
+      expect(yield* outcome({ MIN_AGE: "1 day", TRUSTED: "team/" })).toBe("served")
+      expect(yield* outcome({ MIN_AGE: "1 millis" })).toBe("served")
+    })))
+
   it.scopedLive("is warm after kill -9, and what it stores is in its journal and within its limit", () =>
     provided(Effect.gen(function*() {
       const files = yield* FileSystem.FileSystem

@@ -4,9 +4,11 @@ import {
   Authorize,
   Cache,
   Filter,
+  Gate,
   Immutable,
   Limit,
   Logging,
+  Matured,
   Metrics,
   ReadOnly,
   Retry,
@@ -129,6 +131,22 @@ const compositions: ReadonlyArray<Composition> = [
     wire: () => inProcess(memory().pipe(Authorize.wrap({ allow: () => Effect.succeed(true) }))),
     options: { capabilities: { anonymousMount: false } },
     skips: 2
+  },
+  { name: "Gate", wire: () => inProcess(memory().pipe(Gate.wrap({ decide: () => Effect.succeed(true) }))) },
+  {
+    name: "Gate, around a cache, with held pushes",
+    wire: () =>
+      inProcess(
+        memory().pipe(
+          Cache.wrap({ store: sparse() }),
+          Gate.wrap({ decide: () => Effect.succeed(true), children: "cover", pushes: true })
+        )
+      )
+  },
+  { name: "Matured, of any age", wire: () => inProcess(memory().pipe(Matured.wrap({ age: 0 }))) },
+  {
+    name: "Matured, with the repositories under test as exceptions",
+    wire: () => inProcess(memory().pipe(Matured.wrap({ age: "7 days", except: ReferenceSet.prefix("conformance/") })))
   },
   { name: "Filter, of all", wire: () => inProcess(memory().pipe(Filter.wrap({ select: ReferenceSet.all }))) },
   {

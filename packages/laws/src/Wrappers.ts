@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as MediaType from "@effect-oci/core/MediaType"
 import * as ReferenceSet from "@effect-oci/core/ReferenceSet"
 import { Registry } from "@effect-oci/core/Registry"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
@@ -11,9 +12,11 @@ import type { Tag } from "@effect-oci/core/Tag"
 import * as Authorize from "@effect-oci/middleware/Authorize"
 import * as Cache from "@effect-oci/middleware/Cache"
 import * as Filter from "@effect-oci/middleware/Filter"
+import * as Gate from "@effect-oci/middleware/Gate"
 import * as Immutable from "@effect-oci/middleware/Immutable"
 import * as Limit from "@effect-oci/middleware/Limit"
 import * as Logging from "@effect-oci/middleware/Logging"
+import * as Matured from "@effect-oci/middleware/Matured"
 import * as Metrics from "@effect-oci/middleware/Metrics"
 import * as ReadOnly from "@effect-oci/middleware/ReadOnly"
 import * as Retry from "@effect-oci/middleware/Retry"
@@ -158,6 +161,34 @@ export const authorize: fc.Arbitrary<Subject> = fc.constantFrom(...policies).map
 }))
 
 /**
+ * Generates `Gate`, which permits all manifests but indexes, in various selections of repositories.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const gate: fc.Arbitrary<Subject> = fc.constantFrom(...repositories).map(({ code, has, set }) => ({
+  code: `Gate.middleware({ select: ${code}, decide: ({ manifest }) => ` +
+    `Effect.succeed(manifest.descriptor.mediaType !== MediaType.index) })`,
+  wrapper: Gate.middleware({
+    select: set,
+    decide: ({ manifest }) => Effect.succeed(manifest.descriptor.mediaType !== MediaType.index)
+  }),
+  model: models.denies((name, { mediaType }) => has(name) && mediaType === MediaType.index)
+}))
+
+/**
+ * Generates `Matured`, for which all manifests are too new, with various exceptions.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const matured: fc.Arbitrary<Subject> = fc.constantFrom(...repositories).map(({ code, has, set }) => ({
+  code: `Matured.middleware({ age: "36500 days", except: ${code} })`,
+  wrapper: Matured.middleware({ age: "36500 days", except: set }),
+  model: models.denies((name) => !has(name))
+}))
+
+/**
  * Generates `Sub` with various prefixes.
  *
  * @since 0.1.0
@@ -228,7 +259,7 @@ const unchanged = (code: string, wrapper: Laws.Wrapper): Subject => ({ code, wra
 
 /**
  * Generates wrappers that change no results: `Logging`, `Metrics`, `Tracing`, `Retry`, `Limit`, `Cache`, `Record`,
- * `Shadow`.
+ * `Shadow`, and `Matured` with an age of 0.
  *
  * @since 0.1.0
  * @category wrappers
@@ -239,6 +270,7 @@ export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
   unchanged("Tracing.middleware()", Tracing.middleware()),
   unchanged("Retry.middleware()", Retry.middleware()),
   unchanged("Limit.middleware({ concurrency: 1 })", Limit.middleware({ concurrency: 1 })),
+  unchanged("Matured.middleware({ age: 0 })", Matured.middleware({ age: 0 })),
   unchanged(
     "Effect.flatMap(Laws.open(Memory.layer()), (store) => Cache.middleware({ store }))",
     Effect.flatMap(memory, (store) => Cache.middleware({ store }))
@@ -272,6 +304,8 @@ export const all: ReadonlyArray<fc.Arbitrary<Subject>> = [
   filter,
   immutable,
   authorize,
+  gate,
+  matured,
   sub,
   route,
   union,

@@ -2,7 +2,7 @@
 import { Handler, Operation, ReferenceSet, RegistryError, RepositoryName } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as core from "@effect-oci/core"
-import { Filter, Immutable, ReadOnly, Sub } from "@effect-oci/middleware"
+import { Filter, Gate, Immutable, Matured, ReadOnly, Sub } from "@effect-oci/middleware"
 import * as middleware from "@effect-oci/middleware"
 import * as recording from "@effect-oci/recording"
 import * as store from "@effect-oci/store"
@@ -63,6 +63,17 @@ const looksFirst = (conditional: boolean): Middleware.Middleware =>
     DeleteManifest: denied,
     DeleteBlob: denied
   }))
+
+/** Creates a wrapper with state whose rows have a bug. */
+const madeBut = (right: Effect.Effect<Middleware.Middleware, never, Scope.Scope>, make: Rows) =>
+  Effect.map(right, (right) => but(right, make))
+
+const noIndexes = Gate.middleware({
+  decide: ({ manifest }) => Effect.succeed(manifest.descriptor.mediaType !== core.MediaType.index)
+})
+const gateModel = models.denies((_, { mediaType }) => mediaType === core.MediaType.index)
+const tooNew = Matured.middleware({ age: "36500 days", except: ReferenceSet.prefix("team/") })
+const maturedModel = models.denies((name) => !name.startsWith("team/"))
 
 const byTags = Filter.middleware({ select: ReferenceSet.tags("v*") })
 const versions = { repositories: () => true, references: (tag?: string) => tag?.startsWith("v") === true, whole: false }
@@ -351,6 +362,53 @@ const broken: ReadonlyArray<{
     name: "a union that serves a tagged manifest with the media type of another member",
     wrapper: unionBut({}, ([mine, next]) => ({ GetManifest: readByDigest([mine, next], [next, mine]) })),
     model: unionModel({})
+  },
+  {
+    name: "a Gate that answers HEAD without a decision",
+    wrapper: madeBut(noIndexes, (next) => ({ ResolveManifest: next })),
+    model: gateModel
+  },
+  {
+    name: "a Gate that decides about tags only",
+    wrapper: Effect.map(noIndexes, (gate) => (next) => {
+      const gated = gate(next)
+      return Handler.override(next, {
+        GetManifest: (operation) => (Operation.isDigest(operation.reference) ? next : gated)(operation),
+        ResolveManifest: (operation) => (Operation.isDigest(operation.reference) ? next : gated)(operation)
+      })
+    }),
+    model: gateModel
+  },
+  {
+    name: "a Gate whose permit counts for the whole repository",
+    wrapper: Effect.map(noIndexes, (gate) => (next) => {
+      const gated = gate(next)
+      const permitted = new Set<string>()
+      return Handler.override(gated, {
+        GetManifest: (operation) => {
+          const { repository } = operation
+          return permitted.has(repository)
+            ? next(operation)
+            : Effect.tap(gated(operation), () => Effect.sync(() => permitted.add(repository)))
+        }
+      })
+    }),
+    model: gateModel
+  },
+  {
+    name: "a Matured that serves what is too new by its digest",
+    wrapper: Effect.map(tooNew, (matured) => (next) => {
+      const right = matured(next)
+      return Handler.override(right, {
+        GetManifest: (operation) => (Operation.isDigest(operation.reference) ? next : right)(operation)
+      })
+    }),
+    model: maturedModel
+  },
+  {
+    name: "a Matured that says which digest a tag that is too new points at",
+    wrapper: madeBut(tooNew, (next) => ({ ResolveManifest: next })),
+    model: maturedModel
   },
   {
     name: "a policy on pushed images with an exception for one tag",

@@ -3,9 +3,11 @@ import type { Handler } from "@effect-oci/core"
 import {
   Authorize,
   Filter,
+  Gate,
   Immutable,
   Limit,
   Logging,
+  Matured,
   Metrics,
   ReadOnly,
   Retry,
@@ -76,6 +78,8 @@ export const wrappers: ReadonlyArray<Wrapper> = [
     isVariant: true
   },
   { ...costly, name: "Authorize", make: () => Authorize.middleware({ allow: () => Effect.succeed(true) }) },
+  { ...verbose, name: "Gate", make: made(Gate.middleware({ decide: () => Effect.succeed(true) })) },
+  { ...costly, name: "Matured", make: made(Matured.middleware({ age: 0 })) },
   { ...pure, name: "Sub", make: () => Sub.middleware({ prefix: RepositoryName.make("a") }) },
   { ...pure, name: "Route", make: () => Route.middleware(elsewhere) },
   { ...costly, name: "Union", make: () => Union.middleware(elsewhere) },

@@ -249,6 +249,15 @@ export const authorize = (may: Policy): Model => (next) => (operation) => {
     : next(operation)
 }
 
+/** The model of a wrapper that denies reads of some manifests. */
+export const denies = (isDenied: (name: Name, descriptor: Descriptor) => boolean): Model => (next) => (operation) => {
+  const expected = next(operation)
+  return (operation._tag === "ResolveManifest" || operation._tag === "GetManifest") && "result" in expected &&
+      isDenied(operation.repository, expected.result as Descriptor)
+    ? fails("OciDenied")
+    : expected
+}
+
 /** The model of `Sub`: the repositories below a prefix. */
 export const sub = (prefix: string): Model => (next) => {
   const below = (name: Name) => `${prefix}/${name}` as Name
