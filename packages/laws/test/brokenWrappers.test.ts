@@ -380,22 +380,6 @@ const broken: ReadonlyArray<{
     model: gateModel
   },
   {
-    name: "a Gate whose permit counts for the whole repository",
-    wrapper: Effect.map(noIndexes, (gate) => (next) => {
-      const gated = gate(next)
-      const permitted = new Set<string>()
-      return Handler.override(gated, {
-        GetManifest: (operation) => {
-          const { repository } = operation
-          return permitted.has(repository)
-            ? next(operation)
-            : Effect.tap(gated(operation), () => Effect.sync(() => permitted.add(repository)))
-        }
-      })
-    }),
-    model: gateModel
-  },
-  {
     name: "a Matured that serves what is too new by its digest",
     wrapper: Effect.map(tooNew, (matured) => (next) => {
       const right = matured(next)
