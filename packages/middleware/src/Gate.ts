@@ -41,7 +41,8 @@ export interface Options {
    */
   readonly decide: (request: Request) => Effect.Effect<boolean | Decision, RegistryError.RegistryError>
   /**
-   * The repositories in which manifests are decided about: those of which the set contains any reference. Default: all.
+   * The repositories in which manifests are decided about. The set selects a repository if it contains any reference to
+   * it. Default: all.
    */
   readonly select?: ReferenceSet.ReferenceSet | undefined
   /**

@@ -1,6 +1,5 @@
 import {
   Caller,
-  Digest,
   Handler,
   Operation,
   ReferenceSet,
@@ -9,6 +8,7 @@ import {
   RepositoryName,
   Tag
 } from "@effect-oci/core"
+import type { Digest } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as NodeTemporary from "@effect-oci/testing/NodeTemporary"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"

@@ -1,4 +1,5 @@
-import { Digest, Handler, Operation, ReferenceSet, Registry, RegistryError, Tag } from "@effect-oci/core"
+import { Handler, ReferenceSet, Registry, RegistryError, Tag } from "@effect-oci/core"
+import type { Digest, Operation } from "@effect-oci/core"
 import * as NodeTemporary from "@effect-oci/testing/NodeTemporary"
 import * as PlatformError from "@effect/platform/Error"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
