@@ -285,8 +285,8 @@ const document = (page, text) => {
     ...page === home ? hero : {},
     ...page === apiIndex ? {} : { source: page.source.split("#")[0] }
   }
-  // Marks for the check of the examples are not for readers.
-  const shown = text.replace(/^```(ts|sh) .+$/gm, "```$1")
+  // Marks for the check of the examples and comments are not for readers.
+  const shown = text.replace(/^```(ts|sh) .+$/gm, "```$1").replace(/^<!--.*-->\n/gm, "")
   return `---\n${JSON.stringify(data)}\n---\n\n${shown.trimEnd()}\n`
 }
 

@@ -25,10 +25,15 @@ const run = (cwd, command, ...args) => {
   process.exit(1)
 }
 
-/** What each program prints when it runs, and how it is started. The others serve. */
-const helps = new Set(["copy"])
+/** The arguments of programs that do not serve here. A node of a cluster needs PostgreSQL and S3 for that. @type {Record<string, string>} */
+const options = { cluster: "--check", copy: "--help" }
 /** @type {Record<string, Record<string, string>>} */
 const environments = {
+  cluster: {
+    REGISTRY_DATABASE_URL: "postgres://127.0.0.1/registry",
+    REGISTRY_KEYS_DIRECTORY: "keys",
+    REGISTRY_S3_BUCKET: "registry"
+  },
   gateway: { UPSTREAM: "http://127.0.0.1:9", USERS: "/dev/null" },
   "private-registry": { USERS: "/dev/null" },
   registry: { REGISTRY_SERVER_PORT: "0" }
@@ -38,7 +43,8 @@ const environments = {
 const start = (cwd, name) =>
   new Promise((resolve, reject) => {
     const env = { ...process.env, PORT: "0", ...environments[name] }
-    const args = ["start", "--silent", ...(helps.has(name) ? ["--", "--help"] : [])]
+    const option = options[name]
+    const args = ["start", "--silent", ...(option === undefined ? [] : ["--", option])]
     const child = spawn("npm", args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
     let written = ""
     /** @param {Error | undefined} error */
