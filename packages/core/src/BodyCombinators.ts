@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import { bytes, isBody } from "./BodyModel.js"
 import type { Body } from "./BodyModel.js"
 import type { Span } from "./ByteRange.js"
+import type { Digest } from "./Digest.js"
 import * as kinds from "./internal/bodyKinds.js"
 import * as pulled from "./internal/pulled.js"
 import * as native from "./internal/source.js"
@@ -68,15 +69,18 @@ export const toSource: {
 export const transform: {
   (through: (sink: Source.Sink) => Source.Transformer): (body: Body) => Body
   (body: Body, through: (sink: Source.Sink) => Source.Transformer): Body
-} = dual(2, (body: Body, through: native.Through): Body => {
+} = dual(2, (body: Body, through: native.Through): Body => transformed(body, through, undefined))
+
+/** Transforms a body. `digest` is the digest with which the transformed body is verified. */
+const transformed = (body: Body, through: native.Through, digest: Digest | undefined): Body => {
   const content = kinds.contentOf(body)
   if (content !== undefined) {
-    return new kinds.InMemory(undefined, body.size, () => pulled.transformContent(content(), through))
+    return new kinds.InMemory(undefined, body.size, () => pulled.transformContent(content(), through), digest)
   }
   return body.source === undefined
-    ? new kinds.Streamed(pulled.transformStream(body.stream, through), body)
-    : new kinds.Native(native.transform(body.source, through), body)
-})
+    ? new kinds.Streamed(pulled.transformStream(body.stream, through), body, digest)
+    : new kinds.Native(native.transform(body.source, through), body, digest)
+}
 
 /**
  * A function pair that sees the bytes of a body before its consumer does. If `update` or `end` returns an error, the
@@ -88,14 +92,17 @@ export const transform: {
 export interface Inspector {
   readonly update: (chunk: Uint8Array) => RegistryError | undefined
   readonly end?: () => RegistryError | undefined
+  /** As in `Source.Transformer`. Default: `false`. */
+  readonly keepsNothing?: boolean | undefined
 }
 
-const inspecting = (sink: Source.Sink, { end, update }: Inspector): Source.Transformer => {
+const inspecting = (sink: Source.Sink, { end, keepsNothing = false, update }: Inspector): Source.Transformer => {
   const refuse = (error: RegistryError): boolean => {
     sink.fail(error)
     return false
   }
   return {
+    keepsNothing,
     data: (chunk) => {
       const error = update(chunk)
       return error === undefined ? sink.data(chunk) : refuse(error)
@@ -117,7 +124,10 @@ const inspecting = (sink: Source.Sink, { end, update }: Inspector): Source.Trans
 export const inspect: {
   (begin: () => Inspector): (body: Body) => Body
   (body: Body, begin: () => Inspector): Body
-} = dual(2, (body: Body, begin: () => Inspector): Body => transform(body, (sink) => inspecting(sink, begin())))
+} = dual(
+  2,
+  (body: Body, begin: () => Inspector): Body => transformed(body, (sink) => inspecting(sink, begin()), body.digest)
+)
 
 /**
  * Maps the error with which a body fails.
@@ -131,7 +141,9 @@ export const mapError: {
 } = dual(
   2,
   (body: Body, f: (error: RegistryError) => RegistryError): Body =>
-    body.bytes === undefined ? transform(body, (sink) => ({ fail: (error) => sink.fail(f(error)) })) : body
+    body.bytes === undefined
+      ? transformed(body, (sink) => ({ fail: (error) => sink.fail(f(error)) }), body.digest)
+      : body
 )
 
 /**
@@ -146,9 +158,11 @@ export const withSize: {
 } = dual(2, (body: Body, size: number | undefined): Body => {
   if (body.size === size) return body
   const content = kinds.contentOf(body)
-  if (content !== undefined) return new kinds.InMemory(undefined, size, content)
+  if (content !== undefined) return new kinds.InMemory(undefined, size, content, body.digest)
   const fields = { size, replayable: body.replayable }
-  return body.source === undefined ? new kinds.Streamed(body.stream, fields) : new kinds.Native(body.source, fields)
+  return body.source === undefined
+    ? new kinds.Streamed(body.stream, fields, body.digest)
+    : new kinds.Native(body.source, fields, body.digest)
 })
 
 /**
@@ -212,6 +226,8 @@ export const slice: {
  * - before its last byte is passed on, if the size is known;
  * - before the end of the stream otherwise.
  *
+ * A body that is already verified against the same digest and has the same size is returned unchanged.
+ *
  * `fields` adds fields to the error, such as those of `Operation.errorFields`.
  *
  * @since 0.1.0
@@ -230,12 +246,13 @@ export const verify: {
 } = dual(
   (args) => isBody(args[0]),
   (body: Body, expected: Expected, fields?: ErrorFields): Body => {
-    const verified = transform(body, (sink) => {
+    if (body.digest === expected.digest && body.size === (expected.size ?? body.size)) return body
+    const verified = transformed(body, (sink) => {
       const checks = verifier.make(expected, body.size, fields)
       if (Either.isRight(checks)) return { ...inspecting(sink, checks.right), keepsNothing: true }
       sink.fail(checks.left)
       return {}
-    })
+    }, expected.digest)
     return withSize(verified, expected.size ?? body.size)
   }
 )

@@ -6,6 +6,7 @@
 import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import type { Digest } from "./Digest.js"
 import * as kinds from "./internal/bodyKinds.js"
 import { TypeId } from "./internal/bodyKinds.js"
 import { fromBodyFailure } from "./RegistryError.js"
@@ -22,6 +23,9 @@ export { TypeId } from "./internal/bodyKinds.js"
  * module work on all of them in the same way, and keep a native source native. `source` is that source; use
  * {@link toSource} to connect any body to a native sink.
  *
+ * `digest` is the digest that {@link verify} compares the content with, if it does: with other content, the body fails.
+ * A store need not hash the content of such a body again.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -32,6 +36,7 @@ export interface Body extends Pipeable {
   readonly stream: Stream.Stream<Uint8Array, RegistryError>
   readonly bytes: Uint8Array | undefined
   readonly source: Source.Source | undefined
+  readonly digest?: Digest | undefined
 }
 
 /**

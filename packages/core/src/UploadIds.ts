@@ -3,13 +3,12 @@
  *
  * @since 0.1.0
  */
-import { hmac } from "@noble/hashes/hmac.js"
-import { sha256 } from "@noble/hashes/sha2.js"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import { fail, map } from "./Answer.js"
 import { builtOn } from "./Handler.js"
+import * as hmac from "./internal/hmac.js"
 import type { Middleware } from "./Middleware.js"
 import * as Operation from "./Operation.js"
 import { BlobUploadUnknown } from "./RegistryError.js"
@@ -96,18 +95,20 @@ const signatureLength = Math.ceil((signatureBytes * 4) / 3)
  * ```
  */
 export const make = ({ issuer, key }: Options): UploadIds => {
-  const secrets = secretsOf(key)
-  const signature = (secret: Uint8Array, { caller, repository }: Owner, id: string): string =>
-    Encoding.encodeBase64Url(
-      hmac(sha256, secret, utf8(JSON.stringify([issuer, repository, caller ?? null, id]))).subarray(0, signatureBytes)
-    )
+  const [secret, ...others] = secretsOf(key)
+  const first = hmac.make(secret)
+  const all = [first, ...others.map(hmac.make)]
+  const signature = (sign: hmac.Sign, { caller, repository }: Owner, id: string): string => {
+    const signed = sign(utf8(JSON.stringify([issuer, repository, caller ?? null, id])))
+    return Encoding.encodeBase64Url(hmac.bytesOf(signed.slice(0, 2 * signatureBytes)))
+  }
   return {
-    seal: (owner, id) => `${signature(secrets[0], owner, id)}.${id}`,
+    seal: (owner, id) => `${signature(first, owner, id)}.${id}`,
     open: (owner, sealed) => {
       if (sealed[signatureLength] !== ".") return undefined
       const id = sealed.slice(signatureLength + 1)
       const given = sealed.slice(0, signatureLength)
-      return secrets.some((secret) => equal(given, signature(secret, owner, id))) ? id : undefined
+      return all.some((sign) => equal(given, signature(sign, owner, id))) ? id : undefined
     }
   }
 }

@@ -426,6 +426,34 @@ describe("Body.verify", () => {
         source: kind === "source"
       })
     })
+
+    it("has the digest, also after functions that keep its bytes, and only then", () => {
+      const body = Body.verify(make(content), { digest, size })
+      const bodies = {
+        itself: body,
+        again: Body.verify(body, { digest, size }),
+        inspected: Body.inspect(body, () => ({ update: () => undefined })),
+        "with other errors": Body.mapError(body, (error) => error),
+        "with a size": Body.withSize(body, undefined),
+        transformed: Body.transform(body, () => ({})),
+        "a part": Body.slice(body, { offset: 0, length: size }),
+        unverified: make(content)
+      }
+      const digests = Object.fromEntries(Object.entries(bodies).map(([name, { digest }]) => [name, digest]))
+      const { itself, again, inspected, "with other errors": mapped, "with a size": sized, ...others } = digests
+      expect([itself, again, inspected, mapped, sized]).toEqual(Array(5).fill(digest))
+      expect(Object.values(others)).toEqual(Array(3).fill(undefined))
+      expect(bodies.again).toBe(body)
+    })
+
+    it.effect("verifies content with a digest against another digest, or another size", () =>
+      Effect.gen(function*() {
+        const body = Body.verify(make(content), { digest, size })
+        const other = yield* read(Body.verify(body, { digest: wrong, size }))
+        expect(yield* Effect.flip(other.exit)).toBeInstanceOf(DigestInvalid)
+        const longer = yield* read(Body.verify(body, { digest, size: size + 1 }))
+        expect(yield* Effect.flip(longer.exit)).toBeInstanceOf(SizeInvalid)
+      }))
   })
 
   it.effect.each([

@@ -48,10 +48,11 @@ export interface Options {
    * - `"chunk"`: before the offset after a chunk is acknowledged. A client can resume after a power failure.
    * - `"commit"`: before the upload becomes a blob. Faster for clients that send many small chunks. A power failure may
    *   end uploads, but no blob.
+   * - `"never"`: by the program that uses the store, such as one that moves the files elsewhere. Blobs are not durable.
    *
    * @default "chunk"
    */
-  readonly sync?: "chunk" | "commit" | undefined
+  readonly sync?: "chunk" | "commit" | "never" | undefined
   /**
    * How many bytes of the disk must be free: with fewer, a push fails with `Full`, and reads continue. A reserve keeps
    * the database and the log on the same disk from failing.
@@ -92,7 +93,7 @@ export const make = (
     const uploadsPath = join(directory, "uploads")
     yield* files.createDirectory(uploadsPath, 0o700)
     yield* lock(directory)
-    const blobs = yield* BlobDirectories.open(join(directory, "blobs"), new DirectorySyncs())
+    const blobs = yield* BlobDirectories.open(join(directory, "blobs"), new DirectorySyncs(sync !== "never"))
     const uploads = new Uploads(uploadsPath, blobs, sync)
     const system = yield* NodeFileSystem
     const hasSpace = yield* freeSpace.make(directory, minFree)

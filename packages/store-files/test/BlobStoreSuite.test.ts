@@ -4,9 +4,9 @@ import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { temporary } from "./stores.js"
 
-for (const sync of ["chunk", "commit"] as const) {
+for (const sync of ["chunk", "commit", "never"] as const) {
   const make = Effect.map(temporary, (directory) => NodeBlobStore.layer({ directory, sync }))
-  describe(`a blob store in a directory, synced at each ${sync}`, () => {
+  describe(`a blob store in a directory, synced: ${sync}`, () => {
     for (const { name, run } of BlobStoreSuite.all) it.effect(name, () => run({ make, durable: true }))
   })
 }

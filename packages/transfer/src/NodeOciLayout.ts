@@ -189,8 +189,9 @@ const single = (path: string, only: RepositoryName.RepositoryName): Middleware.M
  *
  * All content is verified: manifests when the layout is opened or has changed, blobs while they are read. Symbolic links
  * are refused, so that no path leads out of the folder. Content is written durably before it becomes visible: a blob is
- * complete under its digest, or is not there. The index is replaced in one step, under a lock, so that several processes
- * may write to one layout. The registry sees the changes of other processes.
+ * complete under its digest, or is not there. Pushed blobs cannot be lost any more when the index lists a manifest, or at
+ * the end of the layer: their folder is synced only then. The index is replaced in one step, under a lock, so that several
+ * processes may write to one layout. The registry sees the changes of other processes.
  *
  * A manifest can be read by its digest if the index lists it, directly or through other manifests. Deleting a manifest does
  * not delete its blobs. See the
@@ -221,9 +222,9 @@ export const layer = (path: string, options?: Options): Layer.Layer<Registry, La
     yield* check(path, options?.create ?? false)
     yield* blobs.sweep(path)
     const backends = Layer.scopedContext(Effect.gen(function*() {
-      const { receivedPath, service } = yield* blobs.make(path)
-      return Context.make(BlobStore.BlobStore, service).pipe(
-        Context.add(MetadataStore.MetadataStore, yield* metadata.make(path, only, receivedPath))
+      const received = yield* blobs.make(path)
+      return Context.make(BlobStore.BlobStore, received.service).pipe(
+        Context.add(MetadataStore.MetadataStore, yield* metadata.make(path, only, received))
       )
     }))
     return Store.layer().pipe(

@@ -1,5 +1,6 @@
 import { pipeArguments } from "effect/Pipeable"
 import type * as Stream from "effect/Stream"
+import type { Digest } from "../Digest.js"
 import type { RegistryError } from "../RegistryError.js"
 import type * as Source from "../Source.js"
 import * as pulled from "./pulled.js"
@@ -32,7 +33,8 @@ export class InMemory {
   constructor(
     readonly bytes: Uint8Array | undefined,
     readonly size: number | undefined,
-    private readonly compute?: () => pulled.Content
+    private readonly compute?: () => pulled.Content,
+    readonly digest?: Digest
   ) {}
 
   content(): pulled.Content {
@@ -56,7 +58,7 @@ export class Native {
   readonly bytes = undefined
   readonly size: number | undefined
   readonly replayable: boolean
-  constructor(readonly source: Source.Source, fields: Fields | undefined) {
+  constructor(readonly source: Source.Source, fields: Fields | undefined, readonly digest?: Digest) {
     this.size = fields?.size
     this.replayable = fields?.replayable ?? false
   }
@@ -77,7 +79,7 @@ export class Streamed {
   readonly source = undefined
   readonly size: number | undefined
   readonly replayable: boolean
-  constructor(readonly stream: Bytes, fields: Fields | undefined) {
+  constructor(readonly stream: Bytes, fields: Fields | undefined, readonly digest?: Digest) {
     this.size = fields?.size
     this.replayable = fields?.replayable ?? false
   }

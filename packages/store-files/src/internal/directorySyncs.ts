@@ -13,8 +13,12 @@ export class DirectorySyncs {
   private readonly running = new Map<string, Result>()
   private readonly next = new Map<string, Result>()
 
+  /** If not `enabled`, nothing is synced. */
+  constructor(private readonly enabled: boolean) {}
+
   /** Makes all changes of a directory durable that were made before this call. */
   sync(path: string): files.FileEffect<void> {
+    if (!this.enabled) return Effect.void
     return Effect.uninterruptible(Effect.suspend(() => {
       const next = this.next.get(path)
       if (next !== undefined) return Deferred.await(next)

@@ -21,6 +21,9 @@ const newFile = anyFile | constants.O_EXCL
 
 type Ended = Deferred.Deferred<never, StoreError.Stale | StoreError.UploadUnknown>
 
+/** When bytes are synced: before a chunk is acknowledged, before an upload becomes a blob, or never. */
+type Sync = "chunk" | "commit" | "never"
+
 /** What is known about an upload while this process runs. */
 interface Session {
   /** The highest fence of an append. */
@@ -53,7 +56,7 @@ export class Uploads {
   constructor(
     private readonly path: string,
     private readonly blobs: BlobDirectories,
-    private readonly sync: "chunk" | "commit"
+    private readonly sync: Sync
   ) {}
 
   put(key: BlobKey, body: Body.Body): Result<"put"> {
@@ -61,7 +64,7 @@ export class Uploads {
     const written = files.use(path, newFile, (file) =>
       Effect.zipLeft(
         files.receiveBody(path, file, body, 0),
-        files.attempt("sync", path, () => file.datasync())
+        this.sync === "never" ? Effect.void : files.attempt("sync", path, () => file.datasync())
       ), mode)
     return names.check(key).pipe(
       Effect.zipRight(written),
@@ -172,7 +175,12 @@ export class Uploads {
   private sessionOf(token: UploadToken): Session | undefined {
     const known = this.sessions.get(token)
     if (known !== undefined || names.parseToken(token) === undefined) return known
-    const session: Session = { fence: 0, running: undefined, needsSync: true, hasFailed: false }
+    const session: Session = {
+      fence: 0,
+      running: undefined,
+      needsSync: this.sync !== "never",
+      hasFailed: false
+    }
     this.sessions.set(token, session)
     return session
   }
@@ -197,7 +205,7 @@ export class Uploads {
           return yield* Effect.fail(received.left)
         }
         if (this.sync === "chunk") yield* this.syncData(path, file, session)
-        else session.needsSync = true
+        else session.needsSync = this.sync === "commit"
         const appended = (written: number): Appended => ({ offset: offset + written, token })
         if (received._tag === "Right") return appended(received.right)
         const { error: cause, written } = received.left as files.BodyError
@@ -235,7 +243,7 @@ export class Uploads {
         yield* files.use(path, constants.O_RDWR, (file) =>
           Effect.zipRight(
             found > size ? files.attempt("truncate", path, () => file.truncate(size)) : Effect.void,
-            this.syncData(path, file, session)
+            this.sync === "never" ? Effect.void : this.syncData(path, file, session)
           ))
       }
       yield* Effect.onError(this.publish(path, key), () =>

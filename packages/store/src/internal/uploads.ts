@@ -135,8 +135,12 @@ export class Uploads {
     algorithm: Digest.Algorithm
   ): Answer<MetadataStore.Upload> {
     const { fence, offset } = upload
+    // A body with this digest fails if its content has another one, so its content need not be hashed here.
+    const verified = offset === 0 && operation._tag === "CompleteUpload" && body.digest === operation.digest
+      ? body.digest
+      : undefined
     return Effect.flatMap(Effect.zipRight(Digest.load(algorithm), this.tokenOf(upload)), (token) => {
-      const hasher = this.hashes.copy(upload, algorithm)
+      const hasher = verified === undefined ? this.hashes.copy(upload, algorithm) : undefined
       const hash = hasher === undefined ? undefined : { hasher, size: 0 }
       const sized = body.size === undefined ? body : Body.exactly(body, body.size)
       return this.blobs.append({
@@ -145,7 +149,7 @@ export class Uploads {
         offset,
         body: hash === undefined ? sized : hashed(sized, hash)
       }).pipe(
-        Effect.flatMap((appended) => this.advance(upload, appended, hash)),
+        Effect.flatMap((appended) => this.advance(upload, appended, hash, verified)),
         Effect.tapErrorTag(
           "OciStoreBodyBroken",
           ({ appended }) =>
@@ -261,12 +265,17 @@ export class Uploads {
       )
   }
 
-  /** Counts bytes that are durable. The digest is known if exactly these bytes were hashed. */
-  private advance(upload: MetadataStore.Upload, { offset, token }: BlobStore.Appended, hash: ChunkHash | undefined) {
+  /** Counts bytes that are durable. Their digest is known if it was `verified`, or if exactly these bytes were hashed. */
+  private advance(
+    upload: MetadataStore.Upload,
+    { offset, token }: BlobStore.Appended,
+    hash: ChunkHash | undefined,
+    verified?: Digest.Digest
+  ) {
     return Effect.gen(this, function*() {
       const { fence, id } = upload
       const current = hash !== undefined && upload.offset + hash.size === offset ? hash : undefined
-      const digest = current?.hasher.copy().digest()
+      const digest = verified ?? current?.hasher.copy().digest()
       yield* this.metadata.advanceUpload({
         id,
         fence,

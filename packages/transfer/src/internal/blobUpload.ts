@@ -178,11 +178,12 @@ export class BlobUpload {
     return Effect.map(source.registry.getBlob(source.repository, digest, { range }), ({ body }) => {
       if (progress === undefined) return body
       let transferred = offset
-      return Body.transform(body, (sink) => ({
-        data: (chunk) => {
+      return Body.inspect(body, () => ({
+        keepsNothing: true,
+        update: (chunk) => {
           transferred += chunk.byteLength
           progress.report(Event.Moved({ descriptor: this.blob, transferred }))
-          return sink.data(chunk)
+          return undefined
         }
       }))
     })

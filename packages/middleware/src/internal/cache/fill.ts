@@ -57,14 +57,14 @@ export class Fill {
 
   /** Adds the bytes to the buffer as they flow. If the store reads the body again, the repeated bytes are skipped. */
   #buffering(body: Body.Body): Body.Body {
-    return Body.transform(body, (sink) => {
+    return Body.inspect(body, () => {
       let readBytes = 0
       return {
-        data: (chunk) => {
+        update: (chunk) => {
           const bufferedBytes = this.#buffer.total - readBytes
           readBytes += chunk.byteLength
           this.#buffer.push(chunk.subarray(bufferedBytes))
-          return sink.data(chunk)
+          return undefined
         }
       }
     })

@@ -10,6 +10,7 @@ import { readdir, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import * as layout from "./layoutIndex.js"
 import * as owner from "./owner.js"
+import { Placing } from "./placing.js"
 
 /** Returns the key of a blob of the layout. Its bytes are stored under its digest. */
 export const keyOf = (digest: Digest.Digest): BlobStore.BlobKey => BlobStore.BlobKey(digest.replace(":", "-"))
@@ -55,12 +56,14 @@ export interface LayoutBlobs {
   readonly service: BlobStore.Service
   /** Returns the path of received bytes that are complete, but whose digest is not yet in the metadata. */
   readonly receivedPath: (key: BlobStore.BlobKey) => Effect.Effect<string, StoreError.Failed>
+  /** Moves received bytes to their digest. */
+  readonly placing: Placing
 }
 
 /**
  * Creates the blob store of a layout. Bytes are received in a blob store of this process in `ingest`, which is opened when
- * it is needed, and removed at the end of the scope. The metadata store moves them to their digest. Blobs are read from
- * there.
+ * it is needed, and removed at the end of the scope. It does not sync them: they are synced when they move to their digest.
+ * Blobs are read from there.
  */
 export const make = (path: string): Effect.Effect<LayoutBlobs, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -68,7 +71,7 @@ export const make = (path: string): Effect.Effect<LayoutBlobs, never, Scope.Scop
     const directory = join(layout.ingestPath(path), `store-${crypto.randomUUID()}${owner.suffix()}`)
     const opening = Effect.unsafeMakeSemaphore(1)
     let opened: NodeBlobStore.NodeBlobStore | undefined
-    const open = NodeBlobStore.make({ directory, lock: () => Effect.void }).pipe(
+    const open = NodeBlobStore.make({ directory, lock: () => Effect.void, sync: "never" }).pipe(
       Scope.extend(scope),
       Effect.mapBoth({
         onFailure: failed,
@@ -81,8 +84,15 @@ export const make = (path: string): Effect.Effect<LayoutBlobs, never, Scope.Scop
     const received = Effect.suspend(() => opened === undefined ? open : Effect.succeed(opened)).pipe(
       opening.withPermits(1)
     )
-    yield* Effect.addFinalizer(() => Effect.ignore(files.removeDirectory(directory)))
+    const placing = new Placing()
+    yield* Effect.addFinalizer(() =>
+      Effect.zipRight(
+        Effect.ignore(placing.synced),
+        Effect.ignore(files.removeDirectory(directory))
+      )
+    )
     return {
+      placing,
       service: service(path, received, () => opened),
       receivedPath: (key) => Effect.map(received, (store) => store.pathOf(key))
     }

@@ -5,14 +5,14 @@ import type * as MetadataStore from "@effect-oci/store/MetadataStore"
 import * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import * as DistributionSource from "../../DistributionSource.js"
 import * as digestTags from "../digestTags.js"
 import { keyOf } from "./layoutBlobStore.js"
 import type { LayoutBlobs } from "./layoutBlobStore.js"
 import * as layout from "./layoutIndex.js"
 import type { LayoutInvalid } from "./layoutInvalid.js"
-import { failed, LayoutState, memory, replace } from "./layoutState.js"
+import { aside, failed, LayoutState, memory } from "./layoutState.js"
 import type { State } from "./layoutState.js"
 
 type Service = MetadataStore.Service
@@ -24,7 +24,7 @@ type Service = MetadataStore.Service
 export const make = (
   path: string,
   repository: RepositoryName.RepositoryName,
-  receivedPath: LayoutBlobs["receivedPath"]
+  received: LayoutBlobs
 ): Effect.Effect<Service, LayoutInvalid> =>
   Effect.gen(function*() {
     const state = yield* LayoutState.open(path, repository)
@@ -33,8 +33,8 @@ export const make = (
     const { forgetGarbage, getUpload, unknownKeys } = uploads
     return {
       ...blobCommands(path, repository, state),
-      linkBlob: (link) => linkBlob(path, receivedPath, uploads, link),
-      putManifest: (put) => putManifest(path, state, put),
+      linkBlob: (link) => linkBlob(path, received, uploads, link),
+      putManifest: (put) => putManifest(path, state, received, put),
       deleteManifest: (name, digest, evenIfReferenced) =>
         state.change(({ entries, metadata }) => {
           // A manifest that cannot be read is of no use to the manifests that refer to it.
@@ -62,6 +62,9 @@ export const make = (
       unknownKeys
     }
   })
+
+/** The number of files whose size is read at the same time. */
+const concurrency = 4
 
 const sizeOf = (path: string, digest: Digest.Digest) =>
   Effect.mapError(files.sizeOf(layout.blobPath(path, digest)), failed)
@@ -114,7 +117,7 @@ const sourceOf = ({ entries }: State, blob: Digest.Digest): Digest.Digest | unde
 /** Moves received bytes to their digest, and ends their upload session. */
 const linkBlob = (
   path: string,
-  receivedPath: LayoutBlobs["receivedPath"],
+  { placing, receivedPath }: LayoutBlobs,
   uploads: Service,
   { digest, key, size, upload }: Parameters<Service["linkBlob"]>[0]
 ): ReturnType<Service["linkBlob"]> =>
@@ -126,10 +129,7 @@ const linkBlob = (
     if (upload !== undefined && (yield* uploads.getUpload(upload.id)).fence !== upload.fence) {
       return yield* Effect.fail(new StoreError.Stale())
     }
-    yield* files.createDirectory(dirname(to)).pipe(
-      Effect.zipRight(files.move(received, to)),
-      Effect.mapError(failed)
-    )
+    yield* Effect.mapError(placing.move(received, to), failed)
     if (upload !== undefined) {
       yield* uploads.endUpload(upload.id)
       yield* uploads.forgetGarbage([key])
@@ -199,6 +199,7 @@ const readCommands = (
 const putManifest = (
   path: string,
   state: LayoutState,
+  { placing }: LayoutBlobs,
   put: MetadataStore.PutManifest
 ): ReturnType<Service["putManifest"]> =>
   Effect.gen(function*() {
@@ -207,13 +208,14 @@ const putManifest = (
     yield* state.read((now) => refuseOtherType(now, descriptor))
     const absent = yield* Effect.filter(
       put.references.flatMap(({ digest, required }) => required ? [digest] : []),
-      (digest) => Effect.map(sizeOf(path, digest), (size) => size === undefined)
+      (digest) => Effect.map(sizeOf(path, digest), (size) => size === undefined),
+      { concurrency }
     )
     if (absent.length > 0) return yield* Effect.fail(new StoreError.ContentUnknown({ digests: absent }))
     const document = yield* Effect.orDie(Manifest.parse({ mediaType: descriptor.mediaType, bytes }))
-    const file = layout.blobPath(path, descriptor.digest)
-    yield* files.createDirectory(dirname(file)).pipe(
-      Effect.zipRight(replace(path, file, bytes)),
+    yield* placing.put(aside(path), layout.blobPath(path, descriptor.digest), bytes).pipe(
+      // The index lists a manifest only after the manifest and its blobs are on the disk.
+      Effect.zipRight(placing.synced),
       Effect.mapError(failed)
     )
     yield* state.change((now) =>

@@ -41,9 +41,13 @@ export const memory: Effect.Effect<MetadataStore.Service> = Effect.suspend(() =>
 
 export const failed = (cause: unknown): StoreError.Failed => new StoreError.Failed({ cause })
 
+/** Returns the path of a new file in `ingest`. */
+export const aside = (path: string): string =>
+  join(layout.ingestPath(path), `file-${crypto.randomUUID()}${owner.suffix()}`)
+
 /** Replaces a file of a layout by bytes, atomically and durably. */
 export const replace = (path: string, file: string, bytes: Uint8Array): files.FileEffect<void> =>
-  files.replace(file, bytes, join(layout.ingestPath(path), `file-${crypto.randomUUID()}${owner.suffix()}`))
+  files.replace(file, bytes, aside(path))
 
 const noBytes = new Uint8Array(0)
 
