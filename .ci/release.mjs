@@ -1,6 +1,8 @@
 // Publishes the packages whose versions are not published yet, in the order of their dependencies. With `--dry-run`,
 // does everything but the upload.
 import { spawnSync } from "node:child_process"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
 import { publicPackages, root } from "./workspace.mjs"
 
 /** Ends the program if the command fails. @param {string} command @param {Array<string>} args */
@@ -19,8 +21,17 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+const isDry = process.argv.includes("--dry-run")
+const changesets = readdirSync(join(root, ".changeset")).filter((file) => file.endsWith(".md"))
+if (!isDry && changesets.length > 0) {
+  console.error(
+    `The versions lack ${changesets.join(", ")} of .changeset: \`npm run versions\` makes them, then publish.`
+  )
+  process.exit(1)
+}
+
 run("npm", "run", "--silent", "packages")
-if (process.argv.includes("--dry-run")) {
+if (isDry) {
   const selected = publicPackages.map(({ manifest }) => `--workspace=${manifest.name}`)
   run("npm", "publish", "--dry-run", "--loglevel=error", "--ignore-scripts", "--provenance=false", ...selected)
 } else {
