@@ -49,7 +49,35 @@ const providerOf = (specifier, file) => {
   return resolvedModule?.packageId?.name ?? "no package"
 }
 
+/** Everything that npm installs with a package. @param {string} name */
+const installedWith = (name, /** @type {Set<string>} */ found = new Set()) => {
+  if (found.has(name)) return found
+  found.add(name)
+  const file = join(root, "node_modules", name, "package.json")
+  /** @type {{ dependencies?: object, peerDependencies?: object, peerDependenciesMeta?: Record<string, object> }} */
+  const { dependencies, peerDependencies = {}, peerDependenciesMeta = {} } = existsSync(file)
+    ? JSON.parse(readFileSync(file, "utf8"))
+    : {}
+  const peers = Object.keys(peerDependencies).filter((peer) => !("optional" in (peerDependenciesMeta[peer] ?? {})))
+  for (const needed of [...Object.keys(dependencies ?? {}), ...peers]) installedWith(needed, found)
+  return found
+}
+
+/** What the examples of a README import, its commands install. @param {import("./workspace.mjs").Workspace} workspace */
+const checkInstall = ({ folder }) => {
+  const readme = readFileSync(join(folder, "README.md"), "utf8")
+  const commands = [...readme.matchAll(/^npm i (.+)$/gm)].flatMap(([, names = ""]) => names.split(" "))
+  /** @type {Set<string>} */
+  const installed = new Set()
+  for (const name of commands) installedWith(name.replace(/(?<=.)@\d.*$/, ""), installed)
+  const imported = [...readme.matchAll(/^(?:import|\}) .*from "([^."][^"]*)"$/gm)].map(([, each = ""]) => each)
+  for (const name of new Set(imported.filter((each) => !each.startsWith("node:")).map(packageOf))) {
+    if (!installed.has(name)) fail(`${shown(folder)}/README.md: imports ${name}, which its "npm i" does not install`)
+  }
+}
+
 publicPackages.forEach(checkManifest)
+publicPackages.forEach(checkInstall)
 wrongPlaces().forEach(fail)
 
 const tarballs = await mkdtemp(join(tmpdir(), "effect-oci-"))
