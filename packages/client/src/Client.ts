@@ -33,6 +33,7 @@ import * as Either from "effect/Either"
 import { constTrue, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type { Options, TransportOptions } from "./ClientOptions.js"
+import { isBrowser } from "./internal/browser.js"
 import { deleter } from "./internal/deleter.js"
 import { HttpExchange } from "./internal/httpExchange.js"
 import { lister } from "./internal/lister.js"
@@ -64,7 +65,8 @@ export const transport = (
     const wire = Transport.compose(
       yield* Idle.make(options.idle ?? defaultIdle, options.commitTimeout),
       AddressGuard.make({ origin, allowPrivate: options.allowPrivate }),
-      UserAgent.make(options.userAgent),
+      // A browser has its own, and a page may send another one only if the registry allows it (CORS).
+      isBrowser() && options.userAgent === undefined ? identity : UserAgent.make(options.userAgent),
       Pace.make(options.pace)
     )
     const redirect = Redirect.make(options)

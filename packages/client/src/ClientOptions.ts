@@ -95,6 +95,7 @@ export interface Options {
  * @category models
  */
 export interface TransportOptions {
+  /** The `User-Agent` header. Default: `UserAgent.defaultUserAgent`, but a browser sends its own. */
   readonly userAgent?: string | undefined
   /** How many redirects of one request the client follows. Default: 10. */
   readonly maxRedirects?: number | undefined

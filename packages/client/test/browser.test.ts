@@ -3,6 +3,7 @@ import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import * as NodeHop from "@effect-oci/testing/NodeHop"
 import { NodeHttpClient } from "@effect/platform-node"
+import type * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { afterEach, beforeEach, describe, expect, it, vi } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
@@ -18,25 +19,27 @@ const digest = Digest.fromBytes(Buffer.concat(pieces))
 const streamOf = (bytes: ReadonlyArray<Uint8Array>, fields?: Body.Fields) =>
   Body.stream(Stream.fromIterable(bytes), fields)
 
-/** Creates a client of a registry in memory, and records the method and the body of each request. */
-const connect = (options?: Partial<Client.Options>) =>
+/** Creates a client of a registry in memory, and records the method, the body and the headers of each request. */
+const connect = (options?: Partial<Client.Options & Client.TransportOptions>) =>
   Effect.gen(function*() {
     const sent: Array<string> = []
+    const headers: Array<Headers.Headers> = []
     const recorded = Layer.map(
       NodeHttpClient.layerUndici,
       (context) =>
         Context.make(
           HttpClient.HttpClient,
-          HttpClient.mapRequest(Context.get(context, HttpClient.HttpClient), (request) => {
+          HttpClient.transform(Context.get(context, HttpClient.HttpClient), (response, request) => {
             if (request.body._tag !== "Empty") sent.push(`${request.method} ${request.body._tag}`)
-            return request
+            headers.push(request.headers)
+            return response
           })
         )
     )
     const server = yield* Layer.build(NodeHop.served(Memory.layer()))
     const { authority: host } = Context.get(server, NodeRegistryServer.Address)
     const client = Client.layer({ host, insecure: true, ...options }).pipe(Layer.provide(recorded))
-    return { registry: Context.get(yield* Layer.build(client), Registry), sent }
+    return { registry: Context.get(yield* Layer.build(client), Registry), sent, headers }
   })
 
 const open = ({ handle }: Registry["Type"]) => handle(new Operation.StartUpload({ repository }))
@@ -56,6 +59,25 @@ describe("the client in a browser, which sends no streams", () => {
         expect((yield* registry.resolveBlob(repository, digest)).size).toBe(size)
       }))
   }
+
+  it.scopedLive("sends no header that few registries allow a page to send", () =>
+    Effect.gen(function*() {
+      const { headers, registry } = yield* connect()
+      yield* registry.pushBlob(repository, { mediaType: MediaType.layer, digest, size }, streamOf(pieces))
+      expect(headers.flatMap(({ "content-range": range }) => range ?? [])).toEqual([
+        "0-8388607",
+        "8388608-16777215",
+        "16777216-20971519"
+      ])
+      expect(headers.filter((each) => "upload-offset" in each || "user-agent" in each)).toEqual([])
+    }))
+
+  it.scopedLive("sends a user agent that the program sets", () =>
+    Effect.gen(function*() {
+      const { headers, registry } = yield* connect({ userAgent: "example/1" })
+      yield* Stream.runDrain(registry.listRepositories())
+      expect(headers.map((each) => each["user-agent"])).toEqual(["example/1"])
+    }))
 
   it.scopedLive("pushes bytes in one request", () =>
     Effect.gen(function*() {

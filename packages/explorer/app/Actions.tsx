@@ -1,4 +1,4 @@
-/** What a user can change about a manifest. The registry decides whether it allows the change. */
+/** What a user can change about a manifest: what the registry allows, as far as the page knows. */
 import * as Digests from "@effect-oci/core/Digest"
 import type * as Operation from "@effect-oci/core/Operation"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
@@ -15,7 +15,9 @@ import * as fields from "./fields.js"
 import type { Fields } from "./fields.js"
 import * as format from "./format.js"
 import { useLive } from "./live.js"
-import { Failure, Lazy, Section, Show } from "./parts.js"
+import { Failure, Lazy, MayMove, Refusals, Section, Show, Waiting } from "./parts.js"
+import { attempt, useRights } from "./rights.js"
+import type { Rights } from "./rights.js"
 import { useAction } from "./useAction.js"
 import type { Action } from "./useAction.js"
 
@@ -68,20 +70,20 @@ const AddTag = ({ loaded, repository }: Props) => {
       action={action}
       submit="Add the tag"
       make={(field) =>
-        Either.map(parsedTag(field("tag")), (tag) =>
-          Effect.as(
-            changes.tag(connection, repository, loaded, tag, field("move") !== ""),
+        Either.map(parsedTag(field("tag")), (tag) => {
+          const target = { repository, tag, mayMove: field("move") !== "" }
+          return Effect.as(
+            attempt(connection, repository, "push", changes.tag(connection, target, loaded)),
             <>
               Done: <a href={link({ repository, tag })}>{repository}:{tag}</a>
             </>
-          ))}
+          )
+        })}
     >
       <label>
         Tag <input name="tag" required autocapitalize="none" placeholder="latest" />
       </label>
-      <label class="check">
-        <input name="move" type="checkbox" /> Move the tag if it points to another manifest
-      </label>
+      <MayMove />
     </Form>
   )
 }
@@ -99,13 +101,15 @@ const Copy = ({ loaded, reference, repository }: Props) => {
         Either.flatMap(
           Either.mapLeft(RepositoryName.parse(field("to").trim()), ({ message }) => message),
           (to) =>
-            Either.map(parsedTag(field("tag")), (tag) =>
-              Effect.as(
-                changes.copy(connection, repository, to, loaded, [tag], setDone),
+            Either.map(parsedTag(field("tag")), (tag) => {
+              const target = { repository: to, tag, mayMove: field("move") !== "" }
+              return Effect.as(
+                attempt(connection, to, "push", changes.copy(connection, repository, target, loaded, setDone)),
                 <>
                   Copied: <a href={link({ repository: to, tag })}>{to}:{tag}</a>
                 </>
-              ))
+              )
+            })
         )}
     >
       <label>
@@ -114,6 +118,7 @@ const Copy = ({ loaded, reference, repository }: Props) => {
       <label>
         Tag <input name="tag" required autocapitalize="none" defaultValue={Digests.is(reference) ? "" : reference} />
       </label>
+      <MayMove />
       {action.isRunning && <p>{format.count(done, "part")} copied</p>}
     </Form>
   )
@@ -140,7 +145,12 @@ const Annotate = ({ loaded: { manifest }, repository }: Props) => {
       make={(field) =>
         Either.map(annotationsOf(field("annotations")), (annotations) =>
           Effect.as(
-            changes.annotate(connection, repository, manifest.descriptor, field("type").trim(), annotations),
+            attempt(
+              connection,
+              repository,
+              "push",
+              changes.annotate(connection, repository, manifest.descriptor, field("type").trim(), annotations)
+            ),
             "Attached. It appears among the referrers."
           ))}
     >
@@ -157,56 +167,100 @@ const Annotate = ({ loaded: { manifest }, repository }: Props) => {
 const list = (names: ReadonlyArray<string>): string =>
   names.length > 10 ? `${names.slice(0, 10).join(", ")} and ${names.length - 10} more` : names.join(", ")
 
-const Delete = ({ loaded: { manifest: { descriptor: { digest } } }, reference, repository }: Props) => {
+/** The link that leads on when something is deleted. */
+const Gone = ({ repository }: { readonly repository: RepositoryName.RepositoryName }) => (
+  <>
+    Deleted. <a href={useLink()({ repository })}>Back to {repository}</a>
+  </>
+)
+
+const DeleteTag = (
+  { repository, tag }: { readonly repository: RepositoryName.RepositoryName; readonly tag: Tag.Tag }
+) => {
   const { connection } = useApp()
-  const link = useLink()
-  const tagAction = useAction<ComponentChildren>()
-  const manifestAction = useAction<ComponentChildren>()
-  const live = useLive(`loss ${digest}`, () => changes.lossOf(connection, repository, digest))
-  const gone = (
-    <>
-      Deleted. <a href={link({ repository })}>Back to {repository}</a>
-    </>
-  )
+  const action = useAction<ComponentChildren>()
   return (
-    <>
-      {!Digests.is(reference) && (
+    <Form
+      action={action}
+      submit={`Delete the tag ${tag}`}
+      isDangerous
+      make={() =>
+        Either.right(Effect.as(
+          attempt(connection, repository, "deleteTag", connection.registry.deleteTag(repository, tag)),
+          <Gone repository={repository} />
+        ))}
+    >
+      <p>Deletes only the name. The manifest stays, with its digest and its other tags.</p>
+    </Form>
+  )
+}
+
+const DeleteManifest = ({ loaded: { manifest: { descriptor: { digest } } }, repository }: Props) => {
+  const { connection } = useApp()
+  const action = useAction<ComponentChildren>()
+  const live = useLive(`loss ${digest}`, () => changes.lossOf(connection, repository, digest))
+  return (
+    <Show live={live} waiting="Finding out what else goes">
+      {({ isPartial, referrers, tags }) => (
         <Form
-          action={tagAction}
-          submit={`Delete the tag ${reference}`}
+          action={action}
+          submit="Delete the manifest"
           isDangerous
-          make={() => Either.right(Effect.as(connection.registry.deleteTag(repository, reference), gone))}
+          make={() =>
+            Either.right(Effect.as(
+              attempt(connection, repository, "deleteManifest", connection.registry.deleteManifest(repository, digest)),
+              <Gone repository={repository} />
+            ))}
         >
-          <p>Deletes only the name. The manifest stays, with its digest and its other tags.</p>
+          <p>
+            Deletes the manifest <code>{format.digest(digest)}</code>, and with it{" "}
+            {tags.length === 0 ? "no tag" : `${format.count(tags.length, "tag")} (${list(tags)})`}
+            {isPartial ? " of the first 500, and maybe more" : ""}.{" "}
+            {referrers > 0 && `${format.count(referrers, "referrer")} would refer to nothing.`}{" "}
+            An index that contains it would be incomplete.
+          </p>
         </Form>
       )}
-      <Show live={live} waiting="Finding out what else goes">
-        {({ isPartial, referrers, tags }) => (
-          <Form
-            action={manifestAction}
-            submit="Delete the manifest"
-            isDangerous
-            make={() => Either.right(Effect.as(connection.registry.deleteManifest(repository, digest), gone))}
-          >
-            <p>
-              Deletes the manifest <code>{format.digest(digest)}</code>, and with it{" "}
-              {tags.length === 0 ? "no tag" : `${format.count(tags.length, "tag")} (${list(tags)})`}
-              {isPartial ? " of the first 500, and maybe more" : ""}.{" "}
-              {referrers > 0 && `${format.count(referrers, "referrer")} would refer to nothing.`}{" "}
-              An index that contains it would be incomplete.
-            </p>
-          </Form>
-        )}
-      </Show>
+    </Show>
+  )
+}
+
+const Offered = ({ rights, ...props }: Props & { readonly rights: Rights }) => {
+  const tag = Digests.is(props.reference) ? undefined : props.reference
+  const refusals = {
+    push: rights("push"),
+    deleteTag: tag === undefined ? undefined : rights("deleteTag"),
+    deleteManifest: rights("deleteManifest")
+  }
+  const canDeleteTag = tag !== undefined && refusals.deleteTag === undefined
+  const canDeleteManifest = refusals.deleteManifest === undefined
+  return (
+    <>
+      {refusals.push === undefined && <Lazy summary="Add a tag">{() => <AddTag {...props} />}</Lazy>}
+      <Lazy summary="Copy to another repository">{() => <Copy {...props} />}</Lazy>
+      {refusals.push === undefined && <Lazy summary="Attach annotations">{() => <Annotate {...props} />}</Lazy>}
+      {(canDeleteTag || canDeleteManifest) && (
+        <Lazy summary="Delete">
+          {() => (
+            <>
+              {canDeleteTag && <DeleteTag repository={props.repository} tag={tag} />}
+              {canDeleteManifest && <DeleteManifest {...props} />}
+            </>
+          )}
+        </Lazy>
+      )}
+      <Refusals>{Object.values(refusals)}</Refusals>
     </>
   )
 }
 
-export const Actions = (props: Props) => (
-  <Section title="Change">
-    <Lazy summary="Add a tag">{() => <AddTag {...props} />}</Lazy>
-    <Lazy summary="Copy to another repository">{() => <Copy {...props} />}</Lazy>
-    <Lazy summary="Attach annotations">{() => <Annotate {...props} />}</Lazy>
-    <Lazy summary="Delete">{() => <Delete {...props} />}</Lazy>
-  </Section>
-)
+export const Actions = (props: Props) => {
+  const rights = useRights(props.repository)
+  return (
+    <Section title="Change">
+      {rights === undefined
+        ? <Waiting>Finding out what you may change</Waiting>
+        : <Offered {...props} rights={rights} />}
+    </Section>
+  )
+}

@@ -24,7 +24,7 @@ import type { ImageConfig } from "./imageConfig.js"
 import * as json from "./json.js"
 import { isArchive } from "./Layers.js"
 import { collect, useLive } from "./live.js"
-import { Facts, Paged, Section, Show } from "./parts.js"
+import { Facts, Failure, Paged, Section, Show } from "./parts.js"
 import { Text } from "./Text.js"
 import { useAction } from "./useAction.js"
 
@@ -165,7 +165,7 @@ const FileChanges = (
           )}
         </p>
       )}
-      {action.error !== undefined && <p class="problem" role="alert">{format.plain(action.error.message)}</p>}
+      {action.error !== undefined && <Failure error={action.error} />}
       {action.result !== undefined && <Changes name="File" changes={action.result} />}
     </Section>
   )
@@ -194,25 +194,22 @@ const Difference = ({ repository, sides }: { readonly repository: RepositoryName
   )
 }
 
-export const Compare = (
+const Comparison = (
   { other, reference, repository }: {
     readonly repository: RepositoryName
     readonly reference: Operation.TagOrDigest
-    readonly other: string
+    readonly other: Operation.TagOrDigest
   }
 ) => {
   const { connection } = useApp()
   const [platform, setPlatform] = useState<string>()
-  const isValid = Tag.is(other) || Digests.is(other)
   const live = useLive<Sides>(
     `compare ${platform ?? ""}`,
     () =>
-      isValid
-        ? Effect.all([
-          sideOf(connection, repository, reference, platform),
-          sideOf(connection, repository, other, platform)
-        ])
-        : Effect.die(new Error("the other side is not a tag or a digest"))
+      Effect.all([
+        sideOf(connection, repository, reference, platform),
+        sideOf(connection, repository, other, platform)
+      ])
   )
   const platforms = live.value?.[0].platforms ?? []
   const name = (text: string) => Digests.is(text) ? format.digest(text) : format.plain(text)
@@ -239,6 +236,17 @@ export const Compare = (
     </>
   )
 }
+
+export const Compare = (
+  { other, ...props }: {
+    readonly repository: RepositoryName
+    readonly reference: Operation.TagOrDigest
+    readonly other: string
+  }
+) =>
+  Tag.is(other) || Digests.is(other)
+    ? <Comparison {...props} other={other} />
+    : <p class="failure" role="alert">This address names no tag or digest to compare with.</p>
 
 const maxSuggestions = 300
 

@@ -29,7 +29,7 @@ const Packages = ({ packages }: { readonly packages: ReadonlyArray<Package> }) =
       <Paged items={found} key={search}>
         {(shown) => (
           <div class="scroll">
-            <table>
+            <table class="packages">
               <thead>
                 <tr>
                   <th scope="col">Package</th>

@@ -1,10 +1,11 @@
 /** The header: where the user is, the field that opens something else, and who is logged in. */
 import * as Either from "effect/Either"
-import { useState } from "preact/hooks"
+import { useEffect, useRef, useState } from "preact/hooks"
 import { useApp, useLink } from "./app.js"
 import * as fields from "./fields.js"
 import * as format from "./format.js"
 import { LogIn } from "./LogIn.js"
+import { Name } from "./parts.js"
 import * as route from "./route.js"
 
 /** The path to the view: the registry, the folders and the name of the repository, and the manifest. */
@@ -20,12 +21,16 @@ const Path = () => {
         </li>
         {repository !== undefined && (
           <li>
-            <a href={link({ repository })} aria-current={reference === undefined ? "page" : undefined}>{repository}</a>
+            <a href={link({ repository })} aria-current={reference === undefined ? "page" : undefined}>
+              <Name>{repository}</Name>
+            </a>
           </li>
         )}
         {reference !== undefined && (
           <li>
-            <a href={link({ repository, tag, digest })} aria-current="page">{reference}</a>
+            <a href={link({ repository, tag, digest })} aria-current="page">
+              <Name>{reference}</Name>
+            </a>
           </li>
         )}
       </ol>
@@ -65,6 +70,13 @@ const Open = () => {
 const User = () => {
   const { connection, logIn } = useApp()
   const [isOpen, setOpen] = useState(false)
+  const popup = useRef<HTMLDivElement>(null)
+  const button = useRef<HTMLButtonElement>(null)
+  useEffect(() => popup.current?.querySelector("input")?.focus(), [isOpen])
+  const close = () => {
+    setOpen(false)
+    button.current?.focus()
+  }
   if (connection.username !== undefined) {
     return (
       <div class="user">
@@ -73,10 +85,10 @@ const User = () => {
     )
   }
   return (
-    <div class="user">
-      <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>Log in</button>
+    <div class="user" onKeyDown={(event) => isOpen && event.key === "Escape" && close()}>
+      <button type="button" ref={button} aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>Log in</button>
       {isOpen && (
-        <div class="popup">
+        <div class="popup" ref={popup}>
           <LogIn />
         </div>
       )}

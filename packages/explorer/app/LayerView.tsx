@@ -10,7 +10,7 @@ import type { Item, Listing } from "./archive.js"
 import { SaveButton } from "./Download.js"
 import * as format from "./format.js"
 import { useLive } from "./live.js"
-import { Copy, Digest, Failure, Paged, Search, Show, Waiting } from "./parts.js"
+import { Copy, Digest, Failure, Name, Paged, Search, Show, Waiting } from "./parts.js"
 import type { Query } from "./route.js"
 import { Text } from "./Text.js"
 import * as tree from "./tree.js"
@@ -237,8 +237,7 @@ export const LayerView = (
       <p>
         of{" "}
         <a href={link({ repository, ...Digests.is(reference) ? { digest: reference } : { tag: reference } })}>
-          {repository}
-          {Digests.is(reference) ? `@${format.digest(reference)}` : `:${reference}`}
+          <Name>{`${repository}${Digests.is(reference) ? `@${format.digest(reference)}` : `:${reference}`}`}</Name>
         </a>
       </p>
       {wasListed.current && (

@@ -17,7 +17,7 @@ import * as json from "./json.js"
 import { Layers } from "./Layers.js"
 import { useLive } from "./live.js"
 import { Pairs } from "./Pairs.js"
-import { Copy, Digest, Facts, Lazy, Section, Show } from "./parts.js"
+import { Copy, Digest, Facts, Lazy, Name, Section, Show } from "./parts.js"
 import { Pull } from "./Pull.js"
 import { Referrers } from "./Referrers.js"
 import { Text } from "./Text.js"
@@ -198,9 +198,7 @@ export const ManifestView = (
   return (
     <>
       <h1>
-        {repository}
-        {isDigest ? "@" : ":"}
-        {isDigest ? format.digest(reference) : reference}{" "}
+        <Name>{`${repository}${isDigest ? `@${format.digest(reference)}` : `:${reference}`}`}</Name>{" "}
         <Copy text={`${connection.host}/${repository}${isDigest ? "@" : ":"}${reference}`} label="the reference" />
       </h1>
       <Show live={live} waiting="Reading the manifest">

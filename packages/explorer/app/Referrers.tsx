@@ -4,6 +4,7 @@ import type { Digest as DigestOf } from "@effect-oci/core/Digest"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import { useApp, useLink } from "./app.js"
 import { read } from "./attached.js"
+import { hasNoReferrers } from "./connection.js"
 import * as content from "./content.js"
 import * as format from "./format.js"
 import { LayerContent } from "./Layers.js"
@@ -70,32 +71,41 @@ const List = (
   )
   return (
     <Show live={live} waiting="Reading what refers to this">
-      {(referrers) =>
-        referrers.length === 0
-          ? depth === 0
-            ? <p class="empty">Nothing refers to this manifest: it has no signature, SBOM or attestation here.</p>
-            : null
-          : (
-            <Paged items={referrers}>
-              {(shown) => (
-                <>
-                  {shown.map((descriptor) => (
-                    <Lazy
-                      key={descriptor.digest}
-                      summary={
-                        <>
-                          <Text limit={150}>{descriptor.artifactType ?? descriptor.mediaType}</Text>{" "}
-                          <small>{format.digest(descriptor.digest)}</small>
-                        </>
-                      }
-                    >
-                      {() => <Content repository={repository} descriptor={descriptor} depth={depth} />}
-                    </Lazy>
-                  ))}
-                </>
-              )}
-            </Paged>
+      {(referrers) => (
+        <>
+          {depth === 0 && hasNoReferrers(connection, repository) && (
+            <p class="note">
+              This registry does not list referrers. The page shows what clients list under tags that are made from the
+              digest; an artifact that is not listed there is not shown.
+            </p>
           )}
+          {referrers.length === 0
+            ? depth === 0 && (
+              <p class="empty">Nothing refers to this manifest: it has no signature, SBOM or attestation here.</p>
+            )
+            : (
+              <Paged items={referrers}>
+                {(shown) => (
+                  <>
+                    {shown.map((descriptor) => (
+                      <Lazy
+                        key={descriptor.digest}
+                        summary={
+                          <>
+                            <Text limit={150}>{descriptor.artifactType ?? descriptor.mediaType}</Text>{" "}
+                            <small>{format.digest(descriptor.digest)}</small>
+                          </>
+                        }
+                      >
+                        {() => <Content repository={repository} descriptor={descriptor} depth={depth} />}
+                      </Lazy>
+                    ))}
+                  </>
+                )}
+              </Paged>
+            )}
+        </>
+      )}
     </Show>
   )
 }

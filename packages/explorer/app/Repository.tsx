@@ -5,7 +5,7 @@ import { useEffect, useMemo, useState } from "preact/hooks"
 import { useApp, useLink } from "./app.js"
 import * as format from "./format.js"
 import { collect, useLive } from "./live.js"
-import { Copy, Digest, Failure, Search, Waiting } from "./parts.js"
+import { Copy, Digest, Failure, Name, Search, Waiting } from "./parts.js"
 import { details } from "./tags.js"
 import type { Details } from "./tags.js"
 import * as tree from "./tree.js"
@@ -157,7 +157,7 @@ export const Repository = ({ repository }: { readonly repository: RepositoryName
   return (
     <>
       <h1>
-        {repository} <Copy text={`${connection.host}/${repository}`} label="the name" />
+        <Name>{repository}</Name> <Copy text={`${connection.host}/${repository}`} label="the name" />
       </h1>
       {live.error !== undefined && <Failure error={live.error} onRetry={live.reload} />}
       {names.length > 0 && (

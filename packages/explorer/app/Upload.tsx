@@ -5,9 +5,12 @@ import * as Either from "effect/Either"
 import { useEffect, useState } from "preact/hooks"
 import { useApp, useLink } from "./app.js"
 import * as changes from "./changes.js"
+import type { Target } from "./changes.js"
 import * as fields from "./fields.js"
+import type { Fields } from "./fields.js"
 import * as format from "./format.js"
-import { Failure, Section } from "./parts.js"
+import { Failure, MayMove, Refusals, Section, Waiting } from "./parts.js"
+import { attempt, useRights } from "./rights.js"
 import { Text } from "./Text.js"
 import { useAction } from "./useAction.js"
 
@@ -42,18 +45,19 @@ const useDrop = (onFiles: (files: ReadonlyArray<File>) => void): boolean => {
   return isOver
 }
 
-interface Target {
-  readonly repository: RepositoryName.RepositoryName
-  readonly tag: Tag.Tag
-}
-
-const targetOf = (repository: string, tag: string): Either.Either<Target, string> =>
-  Either.mapLeft(
-    Either.all({ repository: RepositoryName.parse(repository), tag: Tag.parse(tag) }),
-    ({ message }) => message
+const targetOf = (field: Fields, repository?: string): Either.Either<Target, string> =>
+  Either.mapBoth(
+    Either.all({
+      repository: RepositoryName.parse(repository ?? field("repository").trim()),
+      tag: Tag.parse(field("tag").trim())
+    }),
+    {
+      onLeft: ({ message }) => message,
+      onRight: (target) => ({ ...target, mayMove: field("move") !== "" })
+    }
   )
 
-export const Upload = ({ repository }: { readonly repository?: RepositoryName.RepositoryName }) => {
+const UploadForm = ({ repository }: { readonly repository?: RepositoryName.RepositoryName | undefined }) => {
   const { connection } = useApp()
   const link = useLink()
   const [files, setFiles] = useState<ReadonlyArray<File>>([])
@@ -66,15 +70,22 @@ export const Upload = ({ repository }: { readonly repository?: RepositoryName.Re
 
   const submit = (event: SubmitEvent) => {
     const field = fields.read(event)
-    const target = targetOf(repository ?? field("repository"), field("tag"))
+    const target = targetOf(field, repository)
     setProblem(Either.isLeft(target) ? target.left : undefined)
     if (Either.isLeft(target)) return
     setSent(0)
-    action.start(changes.upload(connection, target.right, files, setSent))
+    action.start(
+      attempt(
+        connection,
+        target.right.repository,
+        "push",
+        changes.upload(connection, target.right, files, setSent)
+      )
+    )
   }
 
   return (
-    <Section title="Upload files">
+    <>
       {isOver && <div class="drop" aria-hidden="true">Drop the files to upload them</div>}
       <form class="change" onSubmit={submit}>
         <label>
@@ -99,6 +110,7 @@ export const Upload = ({ repository }: { readonly repository?: RepositoryName.Re
             <label>
               Tag <input name="tag" required placeholder="v1" autocapitalize="none" />
             </label>
+            <MayMove />
             <button type="submit" class="primary" disabled={action.isRunning}>Upload as an artifact</button>
           </>
         )}
@@ -112,10 +124,26 @@ export const Upload = ({ repository }: { readonly repository?: RepositoryName.Re
         {action.error !== undefined && <Failure error={action.error} />}
         {action.result !== undefined && (
           <p role="status">
-            Uploaded: <a href={link(action.result)}>{action.result.repository}:{action.result.tag}</a>
+            Uploaded:{" "}
+            <a href={link({ repository: action.result.repository, tag: action.result.tag })}>
+              {action.result.repository}:{action.result.tag}
+            </a>
           </p>
         )}
       </form>
-    </Section>
+    </>
   )
 }
+
+const UploadTo = ({ repository }: { readonly repository: RepositoryName.RepositoryName }) => {
+  const rights = useRights(repository)
+  if (rights === undefined) return <Waiting>Finding out what you may change</Waiting>
+  const refusal = rights("push")
+  return refusal === undefined ? <UploadForm repository={repository} /> : <Refusals>{[refusal]}</Refusals>
+}
+
+export const Upload = ({ repository }: { readonly repository?: RepositoryName.RepositoryName }) => (
+  <Section title="Upload files">
+    {repository === undefined ? <UploadForm /> : <UploadTo repository={repository} />}
+  </Section>
+)

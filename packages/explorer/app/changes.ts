@@ -4,11 +4,12 @@ import * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as MediaType from "@effect-oci/core/MediaType"
-import { BodyFailed } from "@effect-oci/core/RegistryError"
+import { BodyFailed, Denied } from "@effect-oci/core/RegistryError"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as attached from "./attached.js"
 import type { Connection } from "./connection.js"
@@ -17,20 +18,41 @@ import type { Loaded } from "./content.js"
 
 type Result<A> = Effect.Effect<A, RegistryError>
 
-/** Gives a manifest one more tag. Without `mayMove`, a tag that points to another manifest is not moved. */
-export const tag = (
+/** Where something is pushed to. */
+export interface Target {
+  readonly repository: RepositoryName
+  readonly tag: Tag
+  /** Whether a tag that points to another manifest is moved. */
+  readonly mayMove: boolean
+}
+
+/**
+ * Fails if the tag points to another manifest than `digest`, and may not be moved. Few registries know a push on the
+ * condition that the tag is absent: the others would move the tag.
+ */
+const ensureAbsent = (
   { registry }: Connection,
-  repository: RepositoryName,
-  { manifest }: Loaded,
-  name: Tag,
-  mayMove: boolean
-): Result<unknown> =>
-  registry.pushManifest(repository, {
-    mediaType: manifest.descriptor.mediaType,
-    bytes: manifest.bytes,
-    tags: [name],
-    ...!mayMove && { ifAbsent: true }
-  })
+  { mayMove, repository, tag }: Target,
+  digest?: Digest.Digest
+): Result<void> =>
+  mayMove ? Effect.void : Effect.flatMap(
+    Effect.option(registry.resolveManifest(repository, tag)),
+    (found) =>
+      Option.isNone(found) || found.value.digest === digest
+        ? Effect.void
+        : Effect.fail(new Denied({ repository, reference: tag, status: 412, reason: "the tag exists" }))
+  )
+
+/** Gives a manifest one more tag. */
+export const tag = (connection: Connection, target: Target, { manifest: { bytes, descriptor } }: Loaded) =>
+  Effect.zipRight(
+    ensureAbsent(connection, target, descriptor.digest),
+    connection.registry.pushManifest(target.repository, {
+      mediaType: descriptor.mediaType,
+      bytes,
+      tags: [target.tag]
+    })
+  )
 
 /** Copies a blob within the registry: by a mount, or through this page if the registry cannot mount it. */
 const copyBlob = (
@@ -52,8 +74,8 @@ const copyBlob = (
 /** How deep indexes may be nested. */
 const maxDepth = 4
 
-/** Copies a manifest with all that it contains to another repository of the registry. */
-export const copy = (
+/** Copies a manifest with all that it contains. */
+const copyAll = (
   connection: Connection,
   from: RepositoryName,
   to: RepositoryName,
@@ -70,7 +92,7 @@ export const copy = (
         if (kind === "subject") return
         if (kind === "manifest") {
           const child = yield* content.manifest(connection, from, descriptor.digest)
-          yield* copy(connection, from, to, child, [], () => {}, depth + 1)
+          yield* copyAll(connection, from, to, child, [], () => {}, depth + 1)
         } else if (!MediaType.isNonDistributable(descriptor.mediaType)) {
           yield* copyBlob(connection, from, to, descriptor)
         }
@@ -82,6 +104,19 @@ export const copy = (
       tags
     })
   })
+
+/** Copies a manifest with all that it contains to another repository of the registry. */
+export const copy = (
+  connection: Connection,
+  from: RepositoryName,
+  target: Target,
+  loaded: Loaded,
+  onProgress: (done: number) => void
+): Result<unknown> =>
+  Effect.zipRight(
+    ensureAbsent(connection, target, loaded.manifest.descriptor.digest),
+    copyAll(connection, from, target.repository, loaded, [target.tag], onProgress)
+  )
 
 const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
 
@@ -132,14 +167,15 @@ const mediaTypeOf = ({ type }: UserFile): string =>
   MediaType.isValid(type) && !MediaType.isActive(type) ? type : Descriptor.octetStream
 
 /** Pushes files as one artifact. Reads each file twice: to compute its digest, and to send it. */
-export const upload = <T extends { readonly repository: RepositoryName; readonly tag: Tag }>(
+export const upload = (
   connection: Connection,
-  target: T,
+  target: Target,
   files: ReadonlyArray<UserFile>,
   onProgress: (bytes: number) => void
-): Result<T> =>
+): Result<Target> =>
   Effect.gen(function*() {
     const { repository, tag } = target
+    yield* ensureAbsent(connection, target)
     let done = 0
     const counted = (bytes: number) => {
       done += bytes

@@ -4,12 +4,15 @@ import * as Credentials from "@effect-oci/auth/Credentials"
 import * as Client from "@effect-oci/client/Client"
 import type { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import * as grants from "./grants.js"
+import type { Granted } from "./grants.js"
 import * as route from "./route.js"
 
 export interface Login {
@@ -25,19 +28,29 @@ export interface Connection {
   /** The host as references contain it. */
   readonly host: string
   readonly registry: Registry.Service
+  /** Returns what a token server grants to the user in a repository. */
+  readonly grants: (repository: RepositoryName) => Effect.Effect<Granted>
   /** The user that is logged in. */
   readonly username: string | undefined
 }
 
+/** The repositories of registries without the referrers API, by URL. The client reads referrers tags instead. */
+const withoutReferrers = new Set<string>()
+
 /** Requests have no cookies of the browser, and a 401 opens no dialog of the browser. Lists are never old. */
-const fetchPlainly: typeof fetch = (input, init) => {
-  const headers = new Headers(init?.headers)
-  // The browser sends its own. In some browsers these would need a permission of the registry (CORS).
-  headers.delete("user-agent")
-  headers.delete("accept-encoding")
-  // `Content-Range` says the same.
-  headers.delete("upload-offset")
-  return fetch(input, { ...init, headers, credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer" })
+const fetchPlainly: typeof fetch = async (input, init) => {
+  const answer = fetch(input, { ...init, credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer" })
+  const [, repository] = /^([^?]*)\/referrers\/[^/]+$/.exec(String(input)) ?? []
+  if (repository === undefined) return answer
+  // Many registries send the headers of CORS only in answers of paths that they know: the browser hides their 404.
+  const response = await answer.catch((error) => {
+    if (init?.signal?.aborted === true) throw error
+    return new Response(undefined, { status: 404 })
+  })
+  if (response.ok && response.headers.get("content-type")?.includes("html") !== true) {
+    withoutReferrers.delete(repository)
+  } else withoutReferrers.add(repository)
+  return response
 }
 
 const runtime = Runtime.make({
@@ -69,6 +82,8 @@ const optionsOf = (origin: string, login: Login | undefined) =>
     auth: { trustedRealms: login?.trustedRealms ?? [] }
   }) as const
 
+const credentialOf = ({ password, username }: Login): Credential.Credential => Credential.basic(username, password)
+
 const withLogin = <A, E, R>(effect: Effect.Effect<A, E, R>, origin: string, login: Login | undefined) =>
   Effect.provide(
     effect,
@@ -76,7 +91,7 @@ const withLogin = <A, E, R>(effect: Effect.Effect<A, E, R>, origin: string, logi
       FetchHttpClient.layer,
       login === undefined
         ? Credentials.layerAnonymous
-        : Credentials.layerStatic({ [route.hostOf(origin)]: Credential.basic(login.username, login.password) })
+        : Credentials.layerStatic({ [route.hostOf(origin)]: credentialOf(login) })
     )
   )
 
@@ -84,12 +99,23 @@ const withLogin = <A, E, R>(effect: Effect.Effect<A, E, R>, origin: string, logi
 export const connect = (origin: string, login?: Login): Connection | undefined =>
   Exit.getOrElse(
     Runtime.runSyncExit(runtime)(withLogin(
-      Effect.map(Client.make(optionsOf(origin, login)), (registry): Connection => ({
-        origin,
-        host: route.hostOf(origin),
-        registry,
-        username: login?.username
-      })),
+      Effect.map(
+        Effect.all([
+          Client.make(optionsOf(origin, login)),
+          grants.make({
+            origin,
+            entry: login === undefined ? [] : [credentialOf(login)],
+            trustedRealms: login?.trustedRealms ?? []
+          })
+        ]),
+        ([registry, grants]): Connection => ({
+          origin,
+          host: route.hostOf(origin),
+          registry,
+          grants,
+          username: login?.username
+        })
+      ),
       origin,
       login
     )),
@@ -103,3 +129,7 @@ export const check = (origin: string, login: Login): Effect.Effect<void, Registr
     "OciSyntaxInvalid",
     (error) => Effect.die(error)
   ))
+
+/** Returns whether a registry has shown that it has no referrers API for a repository. */
+export const hasNoReferrers = ({ origin }: Connection, repository: RepositoryName): boolean =>
+  withoutReferrers.has(`${origin}/v2/${repository}`)

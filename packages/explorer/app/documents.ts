@@ -101,16 +101,6 @@ const statement = (value: unknown, depth: number): Document => ({
   value
 })
 
-/** Decodes base64 in its usual and in its URL form. */
-const decoded = (base64: string): unknown => {
-  try {
-    const text = atob(base64.replaceAll("-", "+").replaceAll("_", "/"))
-    return json.parse(Uint8Array.from(text, (char) => char.charCodeAt(0)))
-  } catch {
-    return undefined
-  }
-}
-
 /** Envelopes in envelopes end here. */
 const maxDepth = 4
 
@@ -125,7 +115,7 @@ export const read = (value: unknown, depth = 0): Document => {
   const payload = json.text(value, "payload")
   if (payload !== undefined && json.text(value, "payloadType") !== undefined) {
     const signatures = json.list(value, "signatures").length
-    return { _tag: "Envelope", signatures, inner: read(decoded(payload), depth + 1), value }
+    return { _tag: "Envelope", signatures, inner: read(json.base64(payload), depth + 1), value }
   }
   if (json.isObject(json.at(value, "critical"))) {
     return {

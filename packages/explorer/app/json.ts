@@ -9,6 +9,15 @@ export const parse = (bytes: Uint8Array): unknown => {
   }
 }
 
+/** Parses JSON in base64, in its usual or its URL form. Returns `undefined` if the text is not that. */
+export const base64 = (text: string): unknown => {
+  try {
+    return parse(Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0)))
+  } catch {
+    return undefined
+  }
+}
+
 export const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 

@@ -1,5 +1,6 @@
 /** Small parts that several views use. */
 import { RealmRefused } from "@effect-oci/core/RegistryError"
+import { Fragment } from "preact"
 import type { ComponentChildren } from "preact"
 import { useEffect, useRef, useState } from "preact/hooks"
 import { useApp } from "./app.js"
@@ -9,6 +10,7 @@ import type { Failed, Silence } from "./explain.js"
 import * as format from "./format.js"
 import type { Live } from "./live.js"
 import { LogIn } from "./LogIn.js"
+import type { NotOffered } from "./rights.js"
 import { Text } from "./Text.js"
 
 /** Says that something is being read. A screen reader announces it. */
@@ -71,6 +73,28 @@ export const Failure = (
   )
 }
 
+/** Asks whether a push may move its tag. */
+export const MayMove = () => (
+  <label class="check">
+    <input name="move" type="checkbox" /> Move the tag if it points to another manifest
+  </label>
+)
+
+/** Says why changes are not offered, each reason once. */
+export const Refusals = ({ children }: { readonly children: ReadonlyArray<NotOffered | undefined> }) => {
+  const reasons = new Map(children.flatMap((each) => each === undefined ? [] : [[each.what, each]]))
+  return (
+    <div role="status">
+      {Array.from(reasons.values(), ({ advice, forget, what }) => (
+        <p key={what} class="note">
+          <strong>{what}</strong> {advice}{" "}
+          {forget !== undefined && <button type="button" onClick={forget}>Offer it again</button>}
+        </p>
+      ))}
+    </div>
+  )
+}
+
 /** Shows a value that is read, or that it is being read, or why it could not be read. */
 export function Show<A>(
   { children, live, waiting }: {
@@ -88,6 +112,18 @@ export function Show<A>(
     </>
   )
 }
+
+/** A name of the registry, which breaks between its parts if it is longer than a line. */
+export const Name = ({ children }: { readonly children: string }) => (
+  <>
+    {children.split(/(?<=[/:@])/).map((part, at) => (
+      <Fragment key={at}>
+        {part}
+        <wbr />
+      </Fragment>
+    ))}
+  </>
+)
 
 /** A button that copies a text. */
 export const Copy = ({ label, text }: { readonly text: string; readonly label: string }) => {

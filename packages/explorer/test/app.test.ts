@@ -1,4 +1,5 @@
 /** The parts of the page that need no browser. */
+import { RegistryError } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Either } from "effect"
 import { gzipSync } from "node:zlib"
@@ -6,7 +7,9 @@ import * as archive from "../app/archive.js"
 import { decompressed } from "../app/decompress.js"
 import * as difference from "../app/difference.js"
 import * as documents from "../app/documents.js"
+import { explain } from "../app/explain.js"
 import * as format from "../app/format.js"
+import * as grants from "../app/grants.js"
 import * as imageConfig from "../app/imageConfig.js"
 import * as route from "../app/route.js"
 import * as tree from "../app/tree.js"
@@ -216,4 +219,48 @@ describe("layers", () => {
     ])
     expect(archive.folder(entries, "b").map(({ name }) => name)).toEqual(["y", "x"])
   })
+})
+
+describe("errors", () => {
+  /** Two sentences: what happened, and what to do. */
+  const areSentences = (error: RegistryError.RegistryError) => {
+    const { advice, what } = explain(error, home)
+    for (const text of [what, advice]) expect(text).toMatch(/^(?:[A-Z]|http).+\.$/)
+    return `${what} ${advice}`
+  }
+
+  it.each(Object.keys(RegistryError.classes) as Array<RegistryError.RegistryError["_tag"]>)(
+    "%s is a sentence with what to do",
+    (tag) => {
+      const fields = { realm: "https://tokens.example/", by: "Policy", members: [], outcomes: [], code: "X" }
+      areSentences(new (RegistryError.classes[tag] as unknown as typeof RegistryError.Unavailable)(fields))
+    }
+  )
+
+  it("tells apart what errors of one kind mean", () => {
+    expect(areSentences(new RegistryError.Denied({ status: 412 }))).toContain("The tag exists already.")
+    expect(areSentences(new RegistryError.Denied({ status: 507 }))).toContain("no room")
+    expect(areSentences(new RegistryError.SizeInvalid({ status: 413 }))).toContain("larger than the registry takes")
+    expect(areSentences(new RegistryError.SizeInvalid({ limit: 5 }))).toContain("larger than the page reads")
+    expect(areSentences(new RegistryError.TooManyRequests({ retryAfter: 20_000 }))).toContain("Wait for 20 seconds")
+  })
+})
+
+describe("what a token grants", () => {
+  const tokenOf = (claims: unknown) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.sig`
+  const access = (...entries: ReadonlyArray<readonly [name: string, ...actions: ReadonlyArray<string>]>) =>
+    tokenOf({ access: entries.map(([name, ...actions]) => ({ type: "repository", name, actions })) })
+
+  it.each([
+    ["a part of what was requested", access(["team/app", "pull", "push"], ["team/b", "delete"]), ["pull", "push"]],
+    ["nothing", access(), []],
+    ["nothing, as Go encodes it", tokenOf({ access: null }), []]
+  ])("%s", (_, token, granted) => expect(grants.read(token, "team/app")).toEqual(new Set(granted)))
+
+  it.each([
+    ["is no JWT", "opaque"],
+    ["does not say it", tokenOf({ sub: "alice" })],
+    ["has another form", tokenOf({ access: "all" })],
+    ["says it of another name, as behind a proxy that rewrites names", access(["library/app", "pull"])]
+  ])("is unknown if the token %s", (_, token) => expect(grants.read(token, "team/app")).toBeUndefined())
 })

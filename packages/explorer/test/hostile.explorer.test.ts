@@ -294,10 +294,31 @@ describe.runIf(hasBrowser)("a malicious registry", () => {
         await page.waitForTimeout(1000)
         await page.goto(`${origin}/#${evil.origin}/`)
         await page.getByText("The registry wants to know who you are.").waitFor()
+        // The browser fills in a kept password only where it may be for the page's own registry.
+        const password = page.locator("main form.login input[type=password]")
+        expect(await password.getAttribute("autocomplete")).toBe("new-password")
       })
       expect(new URL(page.url()).origin).toBe(origin)
       expect(received.filter((header) => !header.startsWith("referer: "))).toEqual([])
       expect(received).toEqual([])
       expect(problems).toEqual([])
+    }))
+
+  it.scopedLive("cannot show the page within its own page (T72)", () =>
+    Effect.gen(function*() {
+      const { origin } = yield* serve()
+      const evil = yield* NodeScripted.serve(() => ({
+        status: 200,
+        headers: { "content-type": "text/html" },
+        body: `<iframe src="${origin}/"></iframe>`
+      }))
+      const { act, page, problems } = yield* visit("about:blank", { origins: [origin, evil.origin] })
+      yield* act(async (page) => {
+        const refused = page.waitForEvent("console", (message) => message.text().includes("frame-ancestors"))
+        await page.goto(evil.origin)
+        await refused
+      })
+      expect(page.frames().filter((frame) => frame.url().startsWith(origin))).toEqual([])
+      expect(problems.filter((problem) => !problem.includes("frame-ancestors"))).toEqual([])
     }))
 })

@@ -1,9 +1,11 @@
 import { MediaType, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
+import axe from "axe-core"
 import { Effect } from "effect"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
+import type { Page } from "playwright-core"
 import { hasBrowser, serve, setup, visit } from "./browser.js"
 import { encode, files, push } from "./images.js"
 
@@ -66,12 +68,21 @@ const packages = Array.from({ length: 40 }, (_, at) => ({
   licenseDeclared: at % 3 === 0 ? "Apache-2.0" : "MIT"
 }))
 
+/** What the rules of axe find, each with the first elements. */
+const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
+  return violations.map(({ id, nodes }) =>
+    `${id}: ${nodes.slice(0, 3).map(({ failureSummary, html }) => `${html} ${failureSummary ?? ""}`).join("\n")}`
+  )
+}
+
 describe.runIf(hasBrowser)("the page", () => {
   setup()
 
   for (const { dark, width } of [{ width: 1200, dark: false }, { width: 360, dark: true }]) {
     it.scopedLive(
-      `is not wider than a screen of ${width} pixels in any view, ${dark ? "dark" : "light"}`,
+      `is accessible by the rules of axe, and not wider than a screen of ${width} pixels in any view`,
       () =>
         Effect.gen(function*() {
           const { origin, registry } = yield* serve()
@@ -101,6 +112,11 @@ describe.runIf(hasBrowser)("the page", () => {
                 document.documentElement.scrollWidth - document.documentElement.clientWidth
               )
               expect(`${name}: ${wider}`).toBe(`${name}: 0`)
+              for (const colorScheme of ["light", "dark"] as const) {
+                await page.emulateMedia({ colorScheme })
+                expect(await violations(page)).toEqual([])
+              }
+              await page.emulateMedia({ colorScheme: dark ? "dark" : "light" })
               if (pictures === undefined) return
               mkdirSync(pictures, { recursive: true })
               await page.screenshot({ path: join(pictures, `${name}-${width}.png`), fullPage: true })
@@ -116,6 +132,14 @@ describe.runIf(hasBrowser)("the page", () => {
           yield* act((page) => page.getByLabel("Order").selectOption("newest"))
           yield* act((page) => page.getByText("2026").first().waitFor())
           yield* look("newest")
+          yield* act((page) =>
+            page.locator("input[type=file]").setInputFiles([{
+              name: "notes.md",
+              mimeType: "",
+              buffer: Buffer.alloc(70)
+            }])
+          )
+          yield* look("upload")
           yield* act((page) => page.goto(`${origin}/#/${app}:latest`))
           yield* act((page) => page.getByText("Entry point").waitFor())
           yield* act((page) => page.getByText(/^application\/spdx\+json/).click())
@@ -142,7 +166,7 @@ describe.runIf(hasBrowser)("the page", () => {
           yield* look("login")
           expect(problems).toEqual([])
         }),
-      60_000
+      120_000
     )
   }
 })

@@ -2,6 +2,7 @@ import * as Client from "@effect-oci/client/Client"
 import { Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import type { Users } from "@effect-oci/guard"
+import { ReadOnly } from "@effect-oci/middleware"
 import { Quirks } from "@effect-oci/server"
 import * as NodeImages from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
@@ -29,6 +30,22 @@ const users: Users.Users = {
       : Effect.fail(new RegistryError.Unauthorized({})),
   find: () => Effect.succeed(account)
 }
+
+/** Serves a registry and its token service at one address. */
+const serveWithTokens = (policy: Policy.Policy) =>
+  Effect.gen(function*() {
+    const port = yield* NodePeers.freePort
+    const issuer = `http://127.0.0.1:${port}`
+    const service = `127.0.0.1:${port}`
+    const keys = yield* TokenKeys.ring(yield* TokenKeys.generate())
+    const tokens = yield* TokenService.make({ issuer, service, keys, users, policy })
+    const verify = yield* TokenVerifier.make({ issuer, audience: service, keys })
+    return yield* serve({
+      port,
+      guard: Guard.make({ tokens: { verify, service, realm: `${issuer}/token` }, policy }),
+      mounts: { "/token": tokens.answer }
+    })
+  })
 
 const logIn = async (page: Page, password: string) => {
   const form = page.locator("main form.login")
@@ -84,17 +101,7 @@ describe.runIf(hasBrowser)("a registry with users", () => {
 
   it.scopedLive("logs in with tokens of the registry's own token service", () =>
     Effect.gen(function*() {
-      const port = yield* NodePeers.freePort
-      const issuer = `http://127.0.0.1:${port}`
-      const service = `127.0.0.1:${port}`
-      const keys = yield* TokenKeys.ring(yield* TokenKeys.generate())
-      const tokens = yield* TokenService.make({ issuer, service, keys, users, policy: Policy.authenticated })
-      const verify = yield* TokenVerifier.make({ issuer, audience: service, keys })
-      const { origin, registry } = yield* serve({
-        port,
-        guard: Guard.make({ tokens: { verify, service, realm: `${issuer}/token` }, policy: Policy.authenticated }),
-        mounts: { "/token": tokens.answer }
-      })
+      const { origin, registry } = yield* serveWithTokens(Policy.authenticated)
       yield* push(registry, app, yield* image, v1)
       const { act, problems } = yield* visit(`${origin}/#/team/app`, { origins: [origin] })
       yield* act(async (page) => {
@@ -104,6 +111,83 @@ describe.runIf(hasBrowser)("a registry with users", () => {
         await logIn(page, "right")
         await page.getByRole("link", { name: "v1" }).click()
         await page.getByText("linux/riscv64").waitFor()
+        await page.getByText("Add a tag").waitFor()
+      })
+      expect(problems).toEqual([])
+    }))
+
+  it.scopedLive("offers only the changes that its token server grants", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make(({ name }, { action, resource }) =>
+        action === "pull" || (name === "alice" && action === "push" && resource === "team/own")
+      )
+      const { origin, registry } = yield* serveWithTokens(policy)
+      const own = RepositoryName.make("team/own")
+      yield* push(registry, app, yield* image, v1)
+      yield* push(registry, own, yield* image, v1)
+      const { act, page, problems } = yield* visit(`${origin}/#/team/app:v1`, { origins: [origin] })
+      const writes: Array<string> = []
+      page.on("request", (request) => {
+        if (!["GET", "HEAD"].includes(request.method())) writes.push(`${request.method()} ${request.url()}`)
+      })
+      yield* act(async (page) => {
+        await page.getByText("A user who is not logged in may not push to this repository.").waitFor()
+        expect(await page.getByText("Add a tag").count()).toBe(0)
+        expect(await page.getByText("Delete", { exact: true }).count()).toBe(0)
+        await page.getByRole("button", { name: "Log in" }).click()
+        const form = page.locator("header form.login")
+        await form.getByLabel("User name").fill("alice")
+        await form.getByLabel(/^Password/).fill("right")
+        await form.getByRole("button", { name: "Log in" }).click()
+        await page.getByText("alice may not push to this repository.").waitFor()
+        await page.getByText("alice may not delete from this repository.").waitFor()
+        expect(await page.getByText("Add a tag").count()).toBe(0)
+        await page.getByText("Copy to another repository").click()
+        await page.getByLabel("To the repository").fill("team/other")
+        await page.getByRole("button", { name: "Copy", exact: true }).click()
+        await page.getByText("The registry does not allow this to the user that you are.").waitFor()
+        await page.evaluate(() => location.hash = "#/team/app")
+        await page.getByText("alice may not push to this repository.").waitFor()
+        expect(await page.locator("input[type=file]").count()).toBe(0)
+        expect(writes).toEqual([])
+        await page.evaluate(() => location.hash = "#/team/own:v1")
+        await page.getByText("alice may not delete from this repository.").waitFor()
+        await page.getByText("Add a tag").click()
+        await page.locator("form", { hasText: "Add the tag" }).getByLabel("Tag", { exact: true }).fill("latest")
+        await page.getByRole("button", { name: "Add the tag" }).click()
+        await page.getByRole("link", { name: "team/own:latest" }).waitFor()
+      })
+      expect(problems).toEqual([])
+    }))
+
+  it.scopedLive("without tokens offers a change until the registry has refused it", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make(({ name }, { action }) => action === "pull" || (name === "alice" && action === "push"))
+      const { origin, registry } = yield* serve({ guard: Guard.make({ users, policy }) })
+      yield* push(registry, app, yield* image, v1)
+      const { act, problems } = yield* visit(`${origin}/#/team/app:v1`, { origins: [origin] })
+      const tag = async (page: Page) => {
+        await page.locator("form", { hasText: "Add the tag" }).getByLabel("Tag", { exact: true }).fill("latest")
+        await page.getByRole("button", { name: "Add the tag" }).click()
+      }
+      yield* act(async (page) => {
+        await page.getByText("Add a tag").click()
+        await tag(page)
+        await page.getByText("The registry wants to know who you are.").waitFor()
+        await logIn(page, "right")
+        await page.getByText("Add a tag").click()
+        await tag(page)
+        await page.getByRole("link", { name: "team/app:latest" }).waitFor()
+        await page.getByText("Delete", { exact: true }).click()
+        await page.getByRole("button", { name: "Delete the tag v1" }).click()
+        await page.getByText("alice may not delete from this repository.").waitFor()
+        expect(await page.getByRole("button", { name: "Delete the tag v1" }).count()).toBe(0)
+        await page.getByRole("button", { name: "Delete the manifest" }).waitFor()
+        await page.evaluate(() => location.hash = "#/team/app:latest")
+        await page.getByText("alice may not delete from this repository.").waitFor()
+        await page.getByRole("button", { name: "Offer it again" }).click()
+        await page.getByText("Delete", { exact: true }).click()
+        await page.getByRole("button", { name: "Delete the tag latest" }).waitFor()
       })
       expect(problems).toEqual([])
     }))
@@ -233,6 +317,47 @@ describe.runIf(hasBrowser)("another registry", () => {
       })
     }))
 
+  it.scopedLive("without referrers says so, and shows those that clients list under tags", () =>
+    Effect.gen(function*() {
+      const { origin, registry } = yield* serve({ quirks: { noReferrers: true } })
+      const { digest } = yield* push(registry, app, yield* image, v1)
+      const { act } = yield* visit(`${origin}/#/team/app:v1`, { origins: [origin] })
+      yield* act(async (page) => {
+        await page.getByText("This registry does not list referrers.").waitFor()
+        await page.getByText("Attach annotations").click()
+        await page.getByLabel(/^Annotations/).fill("reviewed-by=alice")
+        await page.getByRole("button", { name: "Attach" }).click()
+        await page.getByText("Attached.").waitFor()
+        await page.reload()
+        await page.getByText("application/vnd.example.note.v1").waitFor()
+      })
+      yield* registry.getManifest(app, Tag.make(digest.replace(":", "-")))
+    }))
+
+  it.scopedLive("that is read-only says so after the first change that it refuses, and offers none again", () =>
+    Effect.gen(function*() {
+      const { origin, registry } = yield* serve({ wrap: ReadOnly.middleware() })
+      yield* push(registry, app, yield* image, v1)
+      const { act } = yield* visit(`${origin}/#/team/app:v1`, { origins: [origin] })
+      yield* act(async (page) => {
+        await page.getByText("Delete", { exact: true }).click()
+        await page.getByRole("button", { name: "Delete the tag v1" }).click()
+        await page.getByText("The registry does not delete a tag alone.").waitFor()
+        await page.getByRole("button", { name: "Delete the manifest" }).click()
+        await page.getByText("The registry does not delete manifests.").waitFor()
+        expect(await page.getByText("Delete", { exact: true }).count()).toBe(0)
+        await page.evaluate(() => location.hash = "#/team/app")
+        await page.locator("input[type=file]").setInputFiles([{ name: "a", mimeType: "", buffer: Buffer.from("a") }])
+        await page.getByLabel("Tag", { exact: true }).fill("v2")
+        await page.getByRole("button", { name: "Upload as an artifact" }).click()
+        await page.getByText("The registry takes no changes of this repository.").waitFor()
+        expect(await page.locator("input[type=file]").count()).toBe(0)
+        await page.evaluate(() => location.hash = "#/team/app:v1")
+        await page.getByText("The registry takes no changes of this repository.").waitFor()
+        expect(await page.getByText("Add a tag").count()).toBe(0)
+      })
+    }))
+
   it.scopedLive(
     "that is offline for a while is shown as it was, and continues when it is back",
     () =>
@@ -274,12 +399,18 @@ describe.runIf(hasBrowser && NodePeers.have("docker-registry"))("docker-registry
         await page.getByRole("link", { name: "hello.txt" }).waitFor()
         await page.goto(`${origin}/#${there}/team/files`)
         await page.locator("input[type=file]").setInputFiles([
-          { name: "large.bin", mimeType: "", buffer: Buffer.alloc(3 * 1024 * 1024, "x") }
+          { name: "large.bin", mimeType: "", buffer: Buffer.alloc(9 * 1024 * 1024, "x") }
         ])
         await page.getByLabel("Tag", { exact: true }).fill("v1")
         await page.getByRole("button", { name: "Upload as an artifact" }).click()
-        await page.getByRole("link", { name: "team/files:v1" }).click()
+        await page.getByText("Uploaded:").waitFor()
+        await page.getByRole("button", { name: "Upload as an artifact" }).click()
+        await page.getByText("The tag exists already.").waitFor()
+        await page.goto(`${origin}/#${there}/team/files:v1`)
+        await page.getByText("This registry does not list referrers.").waitFor()
         await page.getByText("Delete", { exact: true }).click()
+        await page.getByRole("button", { name: "Delete the tag v1" }).click()
+        await page.getByText("The registry does not delete a tag alone.").waitFor()
         await page.getByRole("button", { name: "Delete the manifest" }).click()
         await page.getByText("Deleted.").waitFor()
       })

@@ -74,14 +74,17 @@ describe.runIf(hasBrowser)("the page", () => {
       const { origin, registry } = yield* serve()
       yield* push(registry, app, { layers: yield* layers, config }, v1)
       const { act } = yield* visit(origin, { origins: [origin] })
-      const millis = yield* act(async (page) => {
-        const start = performance.now()
-        await page.goto(`${origin}/#/team/app:v1`)
-        await page.reload()
-        await page.getByText("linux/arm64").waitFor()
-        return performance.now() - start
-      })
-      expect(millis).toBeLessThan(2000)
+      const load = () =>
+        act(async (page) => {
+          await page.goto("about:blank")
+          const start = performance.now()
+          await page.goto(`${origin}/#/team/app:v1`)
+          await page.getByText("linux/arm64").waitFor()
+          return performance.now() - start
+        })
+      // Other programs on the machine may delay some of the loads, but not all.
+      const millis = yield* Effect.all(Array.from({ length: 5 }, load))
+      expect(Math.min(...millis)).toBeLessThan(1000)
     }))
 
   it.scopedLive("shows a push without a reload: a new repository, a new tag, and a tag that moved", () =>
@@ -237,6 +240,17 @@ describe.runIf(hasBrowser)("the page", () => {
         await page.getByRole("button", { name: "Add the tag" }).click()
         await page.getByRole("link", { name: "team/app:latest" }).waitFor()
       })
+      yield* push(registry, app, { layers: yield* layers }, v2)
+      yield* act(async (page) => {
+        await page.locator("form", { hasText: "Add the tag" }).getByLabel("Tag", { exact: true }).fill("v2")
+        await page.getByRole("button", { name: "Add the tag" }).click()
+        await page.getByText("The tag exists already.").waitFor()
+        await page.locator("form", { hasText: "Add the tag" }).getByLabel("Move the tag").check()
+        await page.getByRole("button", { name: "Add the tag" }).click()
+        await page.getByRole("link", { name: "team/app:v2" }).waitFor()
+      })
+      expect((yield* registry.resolveManifest(app, v2)).digest).toBe(digest)
+      yield* registry.deleteTag(app, v2)
       yield* section("Copy to another repository")
       yield* act(async (page) => {
         await page.getByLabel("To the repository").fill("other/app")

@@ -16,6 +16,7 @@ import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { isBrowser } from "./browser.js"
 import { Incoming } from "./incoming.js"
 import * as outgoing from "./outgoing.js"
 import type { Outgoing } from "./outgoing.js"
@@ -37,12 +38,15 @@ export interface Settings {
   readonly limits: Response.Limits
 }
 
-/** Returns the headers of a request, without those that are `undefined`. */
+/**
+ * Returns the headers of a request, without those that are `undefined`. A page may send `Upload-Offset` only to a registry
+ * that allows this header by name (CORS), and few registries know it. A browser sends the same offset as `Content-Range`.
+ */
 const headersOf = (request: Wire.Request): Headers.Headers => {
   const present: Record<string, string> = {}
   for (const name in request.headers) {
     const value = request.headers[name]
-    if (value !== undefined) present[name] = value
+    if (value !== undefined && !(name === "upload-offset" && isBrowser())) present[name] = value
   }
   // A compressed body would have another digest and another size than the requested one.
   if (request.method === "GET" || request.method === "HEAD") present["accept-encoding"] = "identity"
