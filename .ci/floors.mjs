@@ -62,7 +62,13 @@ const portable = new Set([
 ])
 
 /** The packages that the page of the explorer bundles, with those below them. */
-const page = new Set(["@effect-oci/auth", "@effect-oci/client", "@effect-oci/core", "@effect-oci/transfer"])
+const page = new Set([
+  "@effect-oci/auth",
+  "@effect-oci/client",
+  "@effect-oci/core",
+  "@effect-oci/transfer",
+  "@effect-oci/transport"
+])
 
 /** @param {string} file */
 const namedForNode = (file) => /\/src\/(?:.*\/)?node[^/]*(?:\/[^/]*)?$/i.test(file)
