@@ -49,6 +49,8 @@ const fileOf = (name, source) => {
 }
 
 const run = async () => {
+  // Tests set another value, with which the page would contain code for development.
+  process.env["NODE_ENV"] = "production"
   const { build } = await import("vite")
   const built = await build({ root: join(folder, "app"), logLevel: "warn", build: { write: false } })
   if (!("output" in built)) throw new Error("Vite did not build one page")
