@@ -90,9 +90,9 @@ export const run = (
     return yield* Effect.raceFirst(collect(runtime, control, child, checks, onResult), Effect.delay(ended, "1 second"))
       .pipe(
         Effect.timeoutFail({
-          duration: "10 minutes",
+          duration: "20 minutes",
           onTimeout: () =>
-            new RunFailed({ reason: "the run did not end in 10 minutes", output: child.output() })
+            new RunFailed({ reason: "the run did not end in 20 minutes", output: child.output() })
         })
       )
   }).pipe(Effect.scoped, Effect.retry({ times: (runtime.tries ?? 1) - 1 }))

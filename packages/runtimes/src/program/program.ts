@@ -29,7 +29,7 @@ const perform = (check: Check, world: World): Effect.Effect<Result> =>
   Effect.suspend(() => check.run(world)).pipe(
     Effect.scoped,
     Effect.provide(FetchHttpClient.layer),
-    Effect.timeoutFail({ duration: "2 minutes", onTimeout: () => new Error("it did not end in 2 minutes") }),
+    Effect.timeoutFail({ duration: "5 minutes", onTimeout: () => new Error("it did not end in 5 minutes") }),
     Effect.exit,
     Effect.map(resultOf)
   )
