@@ -2,12 +2,14 @@
  * A registry for one machine: content in files, metadata in SQLite, users with tokens, metrics, a health check,
  * retention and a collector.
  */
+import { Registry, RepositoryName } from "@effect-oci/core"
 import * as NodeDaemon from "@effect-oci/daemon/NodeDaemon"
 import * as NodeSecrets from "@effect-oci/daemon/NodeSecrets"
 import { Durable } from "@effect-oci/durable"
 import { Policy } from "@effect-oci/guard"
-import { Logging, Metrics } from "@effect-oci/middleware"
+import { Logging, Metrics, Quota } from "@effect-oci/middleware"
 import { Store } from "@effect-oci/store"
+import { SqlQuota } from "@effect-oci/store-sql"
 import { Effect, Layer } from "effect"
 import { join } from "node:path"
 import * as health from "./health.js"
@@ -20,6 +22,20 @@ const policyOf = ({ access }: Settings.Values) =>
     const [first = ""] = resource.split("/")
     return type === "repository" && (first === name || (action === "pull" && access.public.includes(first)))
   })
+
+/** How much the registry may contain, and all repositories together whose names have the same first part. */
+const limitsOf = ({ quota: { bytes, bytesPerName, repositoriesPerName, tagsPerName } }: Settings.Values) =>
+(
+  { repository }: { readonly repository: RepositoryName.RepositoryName }
+) => [
+  { bytes },
+  {
+    prefix: RepositoryName.make(repository.split("/")[0]!),
+    bytes: bytesPerName,
+    repositories: repositoriesPerName,
+    tags: tagsPerName
+  }
+]
 
 /** The web page at `/` that shows the registry. */
 const pageOf = ({ explorer: { connect, enabled } }: Settings.Values) =>
@@ -46,12 +62,13 @@ const server = (settings: Settings.Values) =>
 
 export const layer = (settings: Settings.Values) => {
   const { collector, storage, uploads } = settings
+  const quota = Effect.map(SqlQuota.make, (ledger) => Quota.middleware({ ledger, limits: limitsOf(settings) }))
   const registry = Store.layer({
     ...collector,
     collectEvery: collector.every,
     uploadTimeToLive: uploads.timeToLive,
     maxUploadsPerCaller: uploads.perCaller
-  }).pipe(Metrics.wrap(), Logging.wrap())
+  }).pipe(Registry.wrap(quota), Metrics.wrap(), Logging.wrap())
   return server(settings).pipe(
     Layer.provide(registry),
     Layer.merge(NodeDaemon.layerRetention(settings)),

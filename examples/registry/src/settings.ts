@@ -1,4 +1,4 @@
-/** The settings of the registry: those of every daemon, where its content is, and the web page. */
+/** The settings of the registry: those of every daemon, where its content is, its quotas, and the web page. */
 import { Settings } from "@effect-oci/daemon"
 import * as NodeDaemon from "@effect-oci/daemon/NodeDaemon"
 import { Config } from "effect"
@@ -9,6 +9,12 @@ export const tables = {
     directory: Settings.withDefault(Config.string, "data"),
     sync: Settings.withDefault((key) => Config.literal("chunk", "commit")(key), "chunk"),
     minFree: Settings.withDefault(Settings.bytes, 1024 ** 3)
+  },
+  quota: {
+    bytes: Settings.optional(Settings.bytes),
+    bytesPerName: Settings.optional(Settings.bytes),
+    tagsPerName: Settings.optional(Settings.count),
+    repositoriesPerName: Settings.optional(Settings.count)
   },
   explorer: {
     enabled: Settings.withDefault(Config.boolean, true),

@@ -142,3 +142,18 @@ it.scopedLive("serves no page if the explorer is turned off", () =>
     }))
     expect(status).toBe(404)
   }).pipe(Effect.provide(NodeContext.layer)))
+
+it.scopedLive("refuses pushes above a quota, and says how much is used, also after a restart", () =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const quota = { REGISTRY_QUOTA_BYTES_PER_NAME: "1 KiB" }
+    const pushBlob = (size: number) => {
+      const content = new Uint8Array(size)
+      return asAlice((registry) => registry.pushBlob(repository, Descriptor.fromBytes(content), Body.bytes(content)))
+    }
+    yield* serving(path, quota)(Effect.zipRight(asAlice(push), pushBlob(500)))
+    const error = yield* serving(path, quota)(Effect.flip(pushBlob(600)))
+    expect(error._tag).toBe("OciDenied")
+    expect(error.message).toMatch(/the quota of "alice" is 1024 bytes: \d+ are used, and this push needs 600 more/)
+    yield* serving(path)(pushBlob(600))
+  }).pipe(Effect.provide(NodeContext.layer)))

@@ -10,6 +10,8 @@ import {
   Logging,
   Matured,
   Metrics,
+  Quota,
+  QuotaLedger,
   ReadOnly,
   Retry,
   Route,
@@ -147,6 +149,20 @@ const compositions: ReadonlyArray<Composition> = [
   {
     name: "Matured, with the repositories under test as exceptions",
     wire: () => inProcess(memory().pipe(Matured.wrap({ age: "7 days", except: ReferenceSet.prefix("conformance/") })))
+  },
+  {
+    name: "Quota, with enough space",
+    wire: () =>
+      inProcess(
+        memory().pipe(
+          Quota.wrap({
+            ledger: QuotaLedger.local(() => Effect.succeed(QuotaLedger.nothing)),
+            limits: [{ bytes: 1e9, manifests: 1e6, tags: 1e6, repositories: 1e6 }]
+          })
+        )
+      ),
+    options: { capabilities: { anonymousMount: false } },
+    skips: 2
   },
   { name: "Filter, of all", wire: () => inProcess(memory().pipe(Filter.wrap({ select: ReferenceSet.all }))) },
   {

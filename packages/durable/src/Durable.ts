@@ -13,6 +13,7 @@
 import type { Registry } from "@effect-oci/core/Registry"
 import * as NodeBlobStore from "@effect-oci/store-files/NodeBlobStore"
 import * as NodeDurableFile from "@effect-oci/store-files/NodeDurableFile"
+import type { SqlBatch } from "@effect-oci/store-sql/SqlBatch"
 import * as Sqlite from "@effect-oci/store-sql/Sqlite"
 import * as SqlMetadataStore from "@effect-oci/store-sql/SqlMetadataStore"
 import type { BlobStore } from "@effect-oci/store/BlobStore"
@@ -75,18 +76,19 @@ const locked = (directory: string) =>
   Layer.scopedDiscard(Effect.zipRight(NodeDurableFile.createDirectory(directory, 0o700), Sqlite.lock(directory)))
 
 /**
- * Creates a layer of the two stores in a directory. One process has a directory open; a second one fails.
+ * Creates a layer of the two stores in a directory, and of the database of the metadata. One process has a directory
+ * open; a second one fails.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerStores = (
   { directory, eventsKept, minFree, sync }: StoreOptions
-): Layer.Layer<BlobStore | MetadataStore, OpenError> =>
+): Layer.Layer<BlobStore | MetadataStore | SqlBatch, OpenError> =>
   Layer.suspend(() => {
     const blobs = NodeBlobStore.layer({ directory, minFree, sync, lock: () => Effect.void })
     const metadata = SqlMetadataStore.layer({ eventsKept }).pipe(
-      Layer.provide(Sqlite.layer({ filename: join(directory, "metadata.db") }))
+      Layer.provideMerge(Sqlite.layer({ filename: join(directory, "metadata.db") }))
     )
     return Layer.provide(Layer.merge(blobs, metadata), locked(directory))
   })

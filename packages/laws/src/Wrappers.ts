@@ -18,6 +18,8 @@ import * as Limit from "@effect-oci/middleware/Limit"
 import * as Logging from "@effect-oci/middleware/Logging"
 import * as Matured from "@effect-oci/middleware/Matured"
 import * as Metrics from "@effect-oci/middleware/Metrics"
+import * as Quota from "@effect-oci/middleware/Quota"
+import * as QuotaLedger from "@effect-oci/middleware/QuotaLedger"
 import * as ReadOnly from "@effect-oci/middleware/ReadOnly"
 import * as Retry from "@effect-oci/middleware/Retry"
 import * as Route from "@effect-oci/middleware/Route"
@@ -31,6 +33,7 @@ import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as fc from "fast-check"
 import * as models from "./internal/models.js"
+import { quota as quotaModel } from "./internal/quotaModel.js"
 import { union as unionModel } from "./internal/unionModel.js"
 import type { Subject } from "./Laws.js"
 import * as Laws from "./Laws.js"
@@ -189,6 +192,22 @@ export const matured: fc.Arbitrary<Subject> = fc.constantFrom(...repositories).m
 }))
 
 /**
+ * Generates `Quota` with various prefixes below which there is no space.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const quota: fc.Arbitrary<Subject> = fc.constantFrom("team", "team/app", "library").map((prefix) => ({
+  code: `Quota.middleware({ ledger: QuotaLedger.local(() => Effect.succeed(QuotaLedger.nothing)), ` +
+    `limits: [{ prefix: RepositoryName.make("${prefix}"), bytes: 0, manifests: 0, tags: 0 }] })`,
+  wrapper: Quota.middleware({
+    ledger: QuotaLedger.local(() => Effect.succeed(QuotaLedger.nothing)),
+    limits: [{ prefix: RepositoryName.make(prefix), bytes: 0, manifests: 0, tags: 0 }]
+  }),
+  model: quotaModel((name) => name === prefix || name.startsWith(`${prefix}/`))
+}))
+
+/**
  * Generates `Sub` with various prefixes.
  *
  * @since 0.1.0
@@ -306,6 +325,7 @@ export const all: ReadonlyArray<fc.Arbitrary<Subject>> = [
   authorize,
   gate,
   matured,
+  quota,
   sub,
   route,
   union,

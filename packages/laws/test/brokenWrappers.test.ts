@@ -2,7 +2,7 @@
 import { Handler, Operation, ReferenceSet, RegistryError, RepositoryName } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as core from "@effect-oci/core"
-import { Filter, Gate, Immutable, Matured, ReadOnly, Sub } from "@effect-oci/middleware"
+import { Filter, Gate, Immutable, Matured, Quota, QuotaLedger, ReadOnly, Sub } from "@effect-oci/middleware"
 import * as middleware from "@effect-oci/middleware"
 import * as recording from "@effect-oci/recording"
 import * as store from "@effect-oci/store"
@@ -13,6 +13,7 @@ import { Effect, Exit, LogLevel, Stream } from "effect"
 import type { Scope } from "effect"
 import * as fc from "fast-check"
 import * as models from "../src/internal/models.js"
+import { quota } from "../src/internal/quotaModel.js"
 import { union as unionModel } from "../src/internal/unionModel.js"
 import * as Laws from "../src/Laws.js"
 import * as Wrappers from "../src/Wrappers.js"
@@ -74,6 +75,12 @@ const noIndexes = Gate.middleware({
 const gateModel = models.denies((_, { mediaType }) => mediaType === core.MediaType.index)
 const tooNew = Matured.middleware({ age: "36500 days", except: ReferenceSet.prefix("team/") })
 const maturedModel = models.denies((name) => !name.startsWith("team/"))
+
+const full = Quota.middleware({
+  ledger: QuotaLedger.local(() => Effect.succeed(QuotaLedger.nothing)),
+  limits: [{ prefix: RepositoryName.make("team"), bytes: 0, manifests: 0, tags: 0 }]
+})
+const quotaModel = quota((name) => name.startsWith("team/"))
 
 const byTags = Filter.middleware({ select: ReferenceSet.tags("v*") })
 const versions = { repositories: () => true, references: (tag?: string) => tag?.startsWith("v") === true, whole: false }
@@ -393,6 +400,34 @@ const broken: ReadonlyArray<{
     name: "a Matured that says which digest a tag that is too new points at",
     wrapper: madeBut(tooNew, (next) => ({ ResolveManifest: next })),
     model: maturedModel
+  },
+  {
+    name: "a Quota that counts no mounted blobs",
+    wrapper: but(full, (next) => ({ MountBlob: next })),
+    model: quotaModel
+  },
+  {
+    name: "a Quota that counts no blobs in one request",
+    wrapper: but(full, (next) => ({ PushBlob: next })),
+    model: quotaModel
+  },
+  {
+    name: "a Quota that refuses a new tag only with a new manifest",
+    wrapper: but(full, (next) => ({
+      PushManifest: (operation) =>
+        Effect.matchEffect(
+          next(new Operation.ResolveManifest({ ...operation, reference: core.Digest.fromBytes(operation.bytes) })),
+          { onFailure: () => full(next)(operation), onSuccess: () => next(operation) }
+        )
+    })),
+    model: quotaModel
+  },
+  {
+    name: "a Quota that refuses what the repository has",
+    wrapper: but(full, (next) => ({
+      PushBlob: (operation) => operation.repository.startsWith("team/") ? denied(operation) : next(operation)
+    })),
+    model: quotaModel
   },
   {
     name: "a policy on pushed images with an exception for one tag",

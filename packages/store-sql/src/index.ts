@@ -4,5 +4,6 @@
 export * as SqlBacklog from "./SqlBacklog.js"
 export * as SqlBatch from "./SqlBatch.js"
 export * as SqlMetadataStore from "./SqlMetadataStore.js"
+export * as SqlQuota from "./SqlQuota.js"
 export * as SqlRefreshTokens from "./SqlRefreshTokens.js"
 export * as SqlUsage from "./SqlUsage.js"

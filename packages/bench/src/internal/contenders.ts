@@ -9,6 +9,8 @@ import {
   Logging,
   Matured,
   Metrics,
+  Quota,
+  QuotaLedger,
   ReadOnly,
   Retry,
   Route,
@@ -64,6 +66,8 @@ const scope = Effect.runSync(Scope.make())
 const made = (middleware: Effect.Effect<Middleware.Middleware, never, Scope.Scope>) => () =>
   Effect.runSync(Scope.extend(middleware, scope))
 
+const ledger = QuotaLedger.local(() => Effect.succeed(QuotaLedger.nothing))
+
 const one = { concurrency: 16 }
 const rate = { operations: 1e9, per: "1 second" } as const
 
@@ -80,6 +84,7 @@ export const wrappers: ReadonlyArray<Wrapper> = [
   { ...costly, name: "Authorize", make: () => Authorize.middleware({ allow: () => Effect.succeed(true) }) },
   { ...verbose, name: "Gate", make: made(Gate.middleware({ decide: () => Effect.succeed(true) })) },
   { ...costly, name: "Matured", make: made(Matured.middleware({ age: 0 })) },
+  { ...pure, name: "Quota", make: () => Quota.middleware({ ledger, limits: [{ bytes: 1e12 }] }) },
   { ...pure, name: "Sub", make: () => Sub.middleware({ prefix: RepositoryName.make("a") }) },
   { ...pure, name: "Route", make: () => Route.middleware(elsewhere) },
   { ...costly, name: "Union", make: () => Union.middleware(elsewhere) },

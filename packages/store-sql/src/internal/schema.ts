@@ -314,6 +314,20 @@ const garbageSizes = ({ integer }: Types): ReadonlyArray<string> => [
   `ALTER TABLE garbage ADD COLUMN size ${integer}`
 ]
 
+/** Space that pushes have reserved under the quota of a prefix. The prefix of the whole registry is empty. */
+const quotaReservations = ({ integer, table, text }: Types): ReadonlyArray<string> => [
+  `CREATE TABLE quota_reservation (
+    id ${text} NOT NULL PRIMARY KEY,
+    prefix ${text} NOT NULL,
+    bytes ${integer} NOT NULL,
+    manifests ${integer} NOT NULL,
+    tags ${integer} NOT NULL,
+    repositories ${integer} NOT NULL,
+    expires_at ${integer} NOT NULL
+  ) ${table}`,
+  `CREATE INDEX quota_reservation_prefix ON quota_reservation (prefix, expires_at)`
+]
+
 /** The oldest versions of the schema whose programs can use a database of a newer version. */
 const compatibility = ({ integer, table }: Types) =>
   `CREATE TABLE compatibility (
@@ -343,5 +357,6 @@ export const migrations = (dialect: Dialect): ReadonlyArray<Migration> => [
   { statements: discardedBlobs(dialect) },
   { statements: [compatibility(types[dialect.name])] },
   { statements: manifestParts(types[dialect.name]), readableBy: 4, writableBy: 4 },
-  { statements: garbageSizes(types[dialect.name]), readableBy: 4, writableBy: 4 }
+  { statements: garbageSizes(types[dialect.name]), readableBy: 4, writableBy: 4 },
+  { statements: quotaReservations(types[dialect.name]), readableBy: 4, writableBy: 4 }
 ]
