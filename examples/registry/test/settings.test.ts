@@ -60,7 +60,7 @@ it.effect("documents every setting in registry.toml, with its default", () =>
     }
     expect(documented).toEqual(CommonSettings.keys(Settings.tables))
     const defaults = yield* read("")
-    const examples = new Set(["url", "certificate", "key", "users", "newest", "youngerThan", "keepTags"])
+    const examples = new Set(["url", "certificate", "key", "users", "newest", "youngerThan", "keepTags", "quota"])
     const json = (settings: Settings.Values) =>
       JSON.stringify(settings, (name, value: unknown) => examples.has(name) ? undefined : value)
     expect(json(yield* read(uncommented))).toBe(json(defaults))

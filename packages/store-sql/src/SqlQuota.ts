@@ -111,26 +111,27 @@ const commands = (db: Database): SqlQuota => {
         db.read(prefix === undefined ? sums.all : sums.below, namesOf(prefix)),
         ([row]) => amountOf(row)
       ),
-    reserve: ({ amount, lease, limit }) => {
-      const id = crypto.randomUUID()
-      const limits = Object.fromEntries(kinds.map((kind) => [`max_${kind}`, limit[kind] ?? unlimited]))
-      // The caller of a push ends it after its lease. The last minute is for what it had sent by then.
-      const values = { ...namesOf(limit.prefix), ...amount, ...limits, id, lease: millis(lease) + 60_000 }
-      const exceeded = (texts: ReadonlyArray<string | null>) => {
-        const numbers = texts[0]!.split(" ").map(Number)
-        const at = kinds.findIndex((kind, at) =>
-          amount[kind] > 0 && numbers[2 * at]! + numbers[2 * at + 1]! + amount[kind] > (limit[kind] ?? unlimited)
+    reserve: ({ amount, lease, limit }) =>
+      Effect.suspend(() => {
+        const id = crypto.randomUUID()
+        const limits = Object.fromEntries(kinds.map((kind) => [`max_${kind}`, limit[kind] ?? unlimited]))
+        // The caller of a push ends it after its lease. The last minute is for what it had sent by then.
+        const values = { ...namesOf(limit.prefix), ...amount, ...limits, id, lease: millis(lease) + 60_000 }
+        const exceeded = (texts: ReadonlyArray<string | null>) => {
+          const numbers = texts[0]!.split(" ").map(Number)
+          const at = kinds.findIndex((kind, at) =>
+            amount[kind] > 0 && numbers[2 * at]! + numbers[2 * at + 1]! + amount[kind] > (limit[kind] ?? unlimited)
+          )
+          return { _tag: "Exceeded" as const, what: kinds[at]!, used: numbers[2 * at]!, reserved: numbers[2 * at + 1]! }
+        }
+        return Effect.acquireRelease(
+          db.run(limit.prefix === undefined ? reserves.all : reserves.below, values, { Exceeded: exceeded }).pipe(
+            Effect.as(undefined),
+            Effect.catchTag("Exceeded", ({ reserved, used, what }) => Effect.succeed({ reserved, used, what }))
+          ),
+          () => Effect.catchAll(db.run(release, { id }, {}), logFailure)
         )
-        return { _tag: "Exceeded" as const, what: kinds[at]!, used: numbers[2 * at]!, reserved: numbers[2 * at + 1]! }
-      }
-      return Effect.acquireRelease(
-        db.run(limit.prefix === undefined ? reserves.all : reserves.below, values, { Exceeded: exceeded }).pipe(
-          Effect.as(undefined),
-          Effect.catchTag("Exceeded", ({ reserved, used, what }) => Effect.succeed({ reserved, used, what }))
-        ),
-        () => Effect.catchAll(db.run(release, { id }, {}), logFailure)
-      )
-    }
+      })
   }
 }
 

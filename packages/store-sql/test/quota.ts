@@ -71,7 +71,7 @@ export const limiting = (batches: ReadonlyArray<SqlBatch.Service>, changes: numb
       if (Either.isLeft(result) && result.left._tag === "OciDenied") counts.denied++
       const used = yield* ledger.used(team)
       for (const what of ["bytes", "manifests", "tags", "repositories"] as const) {
-        expect(used[what], what).toBeLessThanOrEqual(limit[what])
+        expect(used[what]).toBeLessThanOrEqual(limit[what])
       }
       expect((yield* ledger.used(undefined)).repositories).toBeLessThanOrEqual(3)
     })
