@@ -79,8 +79,9 @@ describe("a decision", () => {
       const registry = yield* gate({
         decide: () => Effect.succeed({ allowed: false, reason: "it has 3 critical vulnerabilities" })
       })
-      for (const read of [registry.getManifest(repository, v1), registry.resolveManifest(repository, one.digest)]) {
-        const error = yield* Effect.flip(read)
+      for (const reference of [v1, one.digest]) {
+        yield* Effect.flip(registry.getManifest(repository, reference))
+        const error = yield* Effect.flip(registry.resolveManifest(repository, reference))
         expect(error._tag).toBe("OciDenied")
         expect(error.message).toContain("it has 3 critical vulnerabilities")
       }
