@@ -135,7 +135,7 @@ export const Repositories = () => {
           </div>
         )}
       {search !== "" && <OpenNamed search={search} />}
-      <Upload />
+      <Upload error={error} />
     </>
   )
 }

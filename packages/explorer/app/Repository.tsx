@@ -187,7 +187,7 @@ export const Repository = ({ repository }: { readonly repository: RepositoryName
           ? live.error === undefined && <p class="empty">The repository has no tags.</p>
           : <Waiting>Reading the tags</Waiting>
         : <Tags key={search} names={found} order={order} repository={repository} />}
-      <Upload repository={repository} />
+      <Upload repository={repository} error={live.error} />
     </>
   )
 }

@@ -6,6 +6,8 @@ import { useEffect, useState } from "preact/hooks"
 import { useApp, useLink } from "./app.js"
 import * as changes from "./changes.js"
 import type { Target } from "./changes.js"
+import { kindOf } from "./explain.js"
+import type { Failed } from "./explain.js"
 import * as fields from "./fields.js"
 import type { Fields } from "./fields.js"
 import * as format from "./format.js"
@@ -142,8 +144,18 @@ const UploadTo = ({ repository }: { readonly repository: RepositoryName.Reposito
   return refusal === undefined ? <UploadForm repository={repository} /> : <Refusals>{[refusal]}</Refusals>
 }
 
-export const Upload = ({ repository }: { readonly repository?: RepositoryName.RepositoryName }) => (
-  <Section title="Upload files">
-    {repository === undefined ? <UploadForm /> : <UploadTo repository={repository} />}
-  </Section>
+const outOfReach = new Set<string | undefined>(["OciTransportError", "OciUnauthorized", "OciRealmRefused"])
+
+/** Uploads files. The form is hidden, and continues, while the page cannot reach the registry: `error` says so. */
+export const Upload = (
+  { error, repository }: {
+    readonly repository?: RepositoryName.RepositoryName
+    readonly error: Failed | undefined
+  }
+) => (
+  <div hidden={error !== undefined && outOfReach.has(kindOf(error))}>
+    <Section title="Upload files">
+      {repository === undefined ? <UploadForm /> : <UploadTo repository={repository} />}
+    </Section>
+  </div>
 )

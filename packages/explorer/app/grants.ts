@@ -12,6 +12,7 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Origin from "@effect-oci/transport/Origin"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
+import { constTrue } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import * as json from "./json.js"
 
@@ -43,7 +44,9 @@ export interface Options {
  * if the token server may not get the password, or if the token server does not answer.
  */
 export const make = ({ entry, origin, trustedRealms }: Options) =>
-  Effect.map(HttpClient.HttpClient, (client) => {
+  Effect.map(HttpClient.HttpClient, (traced) => {
+    // The headers of a trace would need a permission of the registry (CORS).
+    const client = HttpClient.withTracerDisabledWhen(traced, constTrue)
     const from = Origin.parse(origin)
     const exchange = TokenExchange.make(client, { timeout: "10 seconds" })
     return (repository: RepositoryName): Effect.Effect<Granted> =>

@@ -12,6 +12,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import type { Page } from "playwright-core"
 import { hasBrowser, serve, setup, visit } from "./browser.js"
+import type { ServeOptions } from "./browser.js"
 import { files, push } from "./images.js"
 
 const app = RepositoryName.make("team/app")
@@ -32,7 +33,7 @@ const users: Users.Users = {
 }
 
 /** Serves a registry and its token service at one address. */
-const serveWithTokens = (policy: Policy.Policy) =>
+const serveWithTokens = (policy: Policy.Policy, options?: ServeOptions) =>
   Effect.gen(function*() {
     const port = yield* NodePeers.freePort
     const issuer = `http://127.0.0.1:${port}`
@@ -41,6 +42,7 @@ const serveWithTokens = (policy: Policy.Policy) =>
     const tokens = yield* TokenService.make({ issuer, service, keys, users, policy })
     const verify = yield* TokenVerifier.make({ issuer, audience: service, keys })
     return yield* serve({
+      ...options,
       port,
       guard: Guard.make({ tokens: { verify, service, realm: `${issuer}/token` }, policy }),
       mounts: { "/token": tokens.answer }
@@ -238,6 +240,21 @@ describe.runIf(hasBrowser)("a registry with users", () => {
 describe.runIf(hasBrowser)("another registry", () => {
   setup()
 
+  it.scopedLive("with tokens says to the page what it grants", () =>
+    Effect.gen(function*() {
+      const { origin } = yield* serve({ connect: "*" })
+      const other = yield* serveWithTokens(Policy.make((_, { action }) => action === "pull"), {
+        hasPage: false,
+        cors: { origins: [origin] }
+      })
+      yield* push(other.registry, app, yield* image, v1)
+      const { act, problems } = yield* visit(`${origin}/#${other.origin}/team/app:v1`, {
+        origins: [origin, other.origin]
+      })
+      yield* act((page) => page.getByText("A user who is not logged in may not push to this repository.").waitFor())
+      expect(problems).toEqual([])
+    }))
+
   it.scopedLive("is refused by the policy of the page unless the option connect allows it (T72)", () =>
     Effect.gen(function*() {
       const other = yield* serve({ hasPage: false, cors: { origins: "*" } })
@@ -255,6 +272,7 @@ describe.runIf(hasBrowser)("another registry", () => {
       yield* act(async (page) => {
         await page.goto(`${origin}/#http://127.0.0.1:1/team/app`)
         await page.getByText("http://127.0.0.1:1 does not answer.").waitFor()
+        expect(await page.getByText("Upload files").isVisible()).toBe(false)
       })
     }))
 
