@@ -35,6 +35,9 @@ const chapters = {
     "packages/middleware/README.md",
     ...pagesIn("packages/middleware/docs").filter((file) => /\/[A-Z]\w+\.md$/.test(file)),
     ...pagesIn("packages/recording/docs"),
+    "packages/verify/docs/Verify.md",
+    "packages/verify/docs/requirements.md",
+    "packages/verify/docs/Sign.md",
     "packages/middleware/docs/your-own.md"
   ],
   Packages: [
@@ -156,7 +159,7 @@ const textOf = (source) => {
     const more = heading === "Install" ? Markdown.sectionOf(text, "Try it")?.replace("# ", "\n\n## ") : ""
     return `${section ?? ""}${more ?? ""}`
   }
-  const [, wrapper] = /^packages\/(?:middleware|recording)\/docs\/([A-Z]\w+)\.md$/.exec(file) ?? []
+  const [, wrapper] = /^packages\/(?:middleware|recording|verify)\/docs\/([A-Z]\w+)\.md$/.exec(file) ?? []
   if (wrapper !== undefined) {
     const api = `/api/${file.split("/")[1]}/${wrapper}`
     return `${text.trimEnd()}\n\n## API\n\n[\`${wrapper}\`](${api}) has the signatures and the types.\n`

@@ -1,7 +1,7 @@
 /**
  * A policy gateway in front of another registry. Users log in, and see only the repositories below their own name. Tags
- * cannot be moved. Pushes are checked, and manifests are served once a service permits them. All operations are logged and counted. The settings are environment variables: see
- * the README.
+ * cannot be moved. Pushes are checked. Only signed images are served, if signers are set, and only what a service permits,
+ * if one is set. All operations are logged and counted. The settings are environment variables: see the README.
  */
 import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
@@ -22,7 +22,9 @@ import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import { Filter, Gate, Immutable, Logging, Metrics, Retry } from "@effect-oci/middleware"
 import { Prometheus } from "@effect-oci/server"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
-import { HttpClient, HttpClientRequest, HttpClientResponse, KeyValueStore } from "@effect/platform"
+import { Cosign, Requirement, Verify } from "@effect-oci/verify"
+import * as NodeNotation from "@effect-oci/verify/NodeNotation"
+import { FileSystem, HttpClient, HttpClientRequest, HttpClientResponse, KeyValueStore } from "@effect/platform"
 import { Config, Effect, Layer, Option, Schema } from "effect"
 
 /** The rules of the gateway. */
@@ -122,15 +124,31 @@ const gate = Effect.gen(function*() {
   return { decide: yield* askService(url.value), verdicts, pushes: true }
 })
 
+/** The policies that images must satisfy. Without signers, no policy selects an image. */
+const signed = (signers: ReadonlyArray<Requirement.Requirement> | undefined): Verify.Options =>
+  signers === undefined ? { policies: [], unselected: "serve" } : {
+    policies: [{ name: "signed", select: ReferenceSet.all, require: [Requirement.any(...signers)] }],
+    unselected: "deny"
+  }
+
+/** What must permit an image before it is served. */
+interface Checks {
+  readonly signers?: ReadonlyArray<Requirement.Requirement> | undefined
+  readonly gate?: Gate.Options | undefined
+}
+
 /** Wraps the upstream registry. The last wrapper is the outermost, so that refused operations are logged and counted too. */
 export const gateway =
-  (rules: Rules, gate?: Gate.Options) => <E, R>(upstream: Layer.Layer<Registry, E, R>): Layer.Layer<Registry, E, R> =>
+  (rules: Rules, { gate, signers }: Checks = {}) =>
+  <E, R>(upstream: Layer.Layer<Registry, E, R>): Layer.Layer<Registry, E, R> =>
     upstream.pipe(
       Retry.wrap(),
       Registry.wrap(inspected(rules)),
       // No other client should push to the upstream registry. If the upstream supports `If-None-Match`, set
       // `conditional: true`: then other clients may push to it.
       Immutable.wrap({ select: ReferenceSet.complement(ReferenceSet.tags(...rules.movingTags)) }),
+      // Around `Immutable`, which must also see images that are not signed yet.
+      Verify.wrap(signed(signers)),
       gate === undefined ? (registry) => registry : Gate.wrap(gate),
       Filter.wrap({ select: visible(rules.admin) }),
       Metrics.wrap(),
@@ -151,6 +169,26 @@ export const rules: Config.Config<Rules> = Config.all({
   )
 })
 
+/** Reads a file whose path is a setting. */
+const file = (name: string) =>
+  Effect.flatMap(
+    Config.option(Config.string(name)),
+    Effect.transposeMapOption((path) => Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(path)))
+  )
+
+/** Reads who must have signed an image: a key of cosign, or an authority of Notation. A file without either stops the gateway. */
+const signers = Effect.gen(function*() {
+  const keys = yield* file("SIGNED_BY_KEYS")
+  const authorities = yield* file("SIGNED_BY_AUTHORITIES")
+  if (Option.isNone(keys) && Option.isNone(authorities)) return undefined
+  return [
+    ...Option.toArray(keys).flatMap((text) => text.split(/(?=-----BEGIN )/)).map((key) => Cosign.key(key)),
+    ...Option.toArray(authorities).map((text) =>
+      NodeNotation.trustStore({ certificates: [text], trustedIdentities: "any" })
+    )
+  ]
+})
+
 /** The upstream registry, with the gateway's own credentials. */
 const upstream = Layer.unwrapEffect(Effect.gen(function*() {
   const { host, pathname, protocol } = yield* Config.url("UPSTREAM")
@@ -169,7 +207,7 @@ export const serve = <E, R>(registry: Layer.Layer<Registry, E, R>) =>
     const path = yield* Config.string("USERS").pipe(Config.withDefault("users"))
     const guard = Guard.make({ users: yield* NodeHtpasswd.make({ path }), realm: "gateway" })
     return NodeRegistryServer.layer({ host, port, guard, mounts: { "/metrics": Prometheus.answer } }).pipe(
-      Layer.provide(gateway(yield* rules, yield* gate)(registry))
+      Layer.provide(gateway(yield* rules, { signers: yield* signers, gate: yield* gate })(registry))
     )
   }))
 

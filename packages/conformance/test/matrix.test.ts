@@ -25,6 +25,7 @@ import { Memory } from "@effect-oci/store"
 import { hop } from "@effect-oci/testing/NodeHop"
 import * as NodeSql from "@effect-oci/testing/NodeSql"
 import * as NodeTemporary from "@effect-oci/testing/NodeTemporary"
+import { Verify } from "@effect-oci/verify"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
 import { Effect, LogLevel } from "effect"
@@ -127,6 +128,16 @@ const compositions: ReadonlyArray<Composition> = [
     wire: () => inProcess(memory().pipe(Sub.wrap({ prefix: RepositoryName.make("a/b") }))),
     options: { capabilities: { anonymousMount: false } },
     skips: 2
+  },
+  {
+    name: "Verify, of all, with a policy that requires nothing",
+    wire: () =>
+      inProcess(
+        memory().pipe(Verify.wrap({
+          policies: [{ name: "all", select: ReferenceSet.all, require: [] }],
+          unselected: "deny"
+        }))
+      )
   },
   {
     name: "Authorize",

@@ -29,6 +29,8 @@ import * as Union from "@effect-oci/middleware/Union"
 import * as Record from "@effect-oci/recording/Record"
 import * as Shadow from "@effect-oci/recording/Shadow"
 import * as Memory from "@effect-oci/store/Memory"
+import * as Requirement from "@effect-oci/verify/Requirement"
+import * as Verify from "@effect-oci/verify/Verify"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as fc from "fast-check"
@@ -37,6 +39,7 @@ import { quota as quotaModel } from "./internal/quotaModel.js"
 import { union as unionModel } from "./internal/unionModel.js"
 import type { Subject } from "./Laws.js"
 import * as Laws from "./Laws.js"
+import { artifactType } from "./SampleWorld.js"
 
 /**
  * Generates `ReadOnly`.
@@ -219,6 +222,28 @@ export const sub: fc.Arbitrary<Subject> = fc.constantFrom("team", "library", "te
   model: models.sub(prefix)
 }))
 
+const signed = Requirement.present({
+  description: "a signature",
+  kinds: { artifactTypes: [artifactType], endings: [] }
+})
+
+/**
+ * Generates `Verify` with a policy for various repositories, which requires a referrer of an artifact type.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const verify: fc.Arbitrary<Subject> = fc.record({
+  names: fc.constantFrom(...repositories),
+  unselected: fc.constantFrom("serve" as const, "deny" as const)
+}).map(({ names, unselected }) => ({
+  code: `Verify.middleware({ unselected: "${unselected}", policies: [{ name: "signed", select: ${names.code}, ` +
+    `require: [Requirement.present({ description: "a signature", ` +
+    `kinds: { artifactTypes: ["${artifactType}"], endings: [] } })] }] })`,
+  wrapper: Verify.middleware({ unselected, policies: [{ name: "signed", select: names.set, require: [signed] }] }),
+  model: models.verify(names.has, artifactType, unselected)
+}))
+
 const memory = Laws.open(Memory.layer())
 
 /**
@@ -278,7 +303,7 @@ const unchanged = (code: string, wrapper: Laws.Wrapper): Subject => ({ code, wra
 
 /**
  * Generates wrappers that change no results: `Logging`, `Metrics`, `Tracing`, `Retry`, `Limit`, `Cache`, `Record`,
- * `Shadow`, and `Matured` with an age of 0.
+ * `Shadow`, `Matured` with an age of 0, and `Verify` with a policy that requires nothing.
  *
  * @since 0.1.0
  * @category wrappers
@@ -290,6 +315,10 @@ export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
   unchanged("Retry.middleware()", Retry.middleware()),
   unchanged("Limit.middleware({ concurrency: 1 })", Limit.middleware({ concurrency: 1 })),
   unchanged("Matured.middleware({ age: 0 })", Matured.middleware({ age: 0 })),
+  unchanged(
+    `Verify.middleware({ unselected: "deny", policies: [{ name: "all", select: ReferenceSet.all, require: [] }] })`,
+    Verify.middleware({ unselected: "deny", policies: [{ name: "all", select: ReferenceSet.all, require: [] }] })
+  ),
   unchanged(
     "Effect.flatMap(Laws.open(Memory.layer()), (store) => Cache.middleware({ store }))",
     Effect.flatMap(memory, (store) => Cache.middleware({ store }))
@@ -329,6 +358,7 @@ export const all: ReadonlyArray<fc.Arbitrary<Subject>> = [
   sub,
   route,
   union,
+  verify,
   transparent,
   hop
 ]

@@ -7,6 +7,7 @@ import * as middleware from "@effect-oci/middleware"
 import * as recording from "@effect-oci/recording"
 import * as store from "@effect-oci/store"
 import { Linearizability, TagLaws } from "@effect-oci/testing"
+import * as verifying from "@effect-oci/verify"
 import { describe, expect, it } from "@effect/vitest"
 import * as vitest from "@effect/vitest"
 import { Effect, Exit, LogLevel, Stream } from "effect"
@@ -16,6 +17,7 @@ import * as models from "../src/internal/models.js"
 import { quota } from "../src/internal/quotaModel.js"
 import { union as unionModel } from "../src/internal/unionModel.js"
 import * as Laws from "../src/Laws.js"
+import { artifactType } from "../src/SampleWorld.js"
 import * as Wrappers from "../src/Wrappers.js"
 
 type Rows = (next: Handler.Handler) => Partial<Handler.Table>
@@ -39,6 +41,26 @@ const immutableModel = models.immutable(() => true, () => true)
 const denied = (operation: Operation.Operation) => Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
 
 const v1 = core.Tag.make("v1")
+
+/** A Verify that requires a signature in all repositories, and whose rows have a bug. */
+const verifyBut = (make: Rows) =>
+  Effect.map(
+    verifying.Verify.middleware({
+      unselected: "deny",
+      policies: [{
+        name: "signed",
+        select: ReferenceSet.all,
+        require: [
+          verifying.Requirement.present({
+            description: "a signature",
+            kinds: { artifactTypes: [artifactType], endings: [] }
+          })
+        ]
+      }]
+    }),
+    (right) => but(right, make)
+  )
+const verifyModel = models.verify(() => true, artifactType, "deny")
 
 const hasLayers = ({ bytes }: Operation.PushManifest) => new TextDecoder().decode(bytes).includes("\"layers\":[{")
 
@@ -439,6 +461,24 @@ const broken: ReadonlyArray<{
       operation._tag === "PushManifest" && hasLayers(operation) ? { errors: ["OciDenied"] } : next(operation)
   },
   {
+    name: "a Verify that does not check a lookup",
+    wrapper: verifyBut((next) => ({ ResolveManifest: next })),
+    model: verifyModel
+  },
+  {
+    name: "a Verify that checks only reads by tag",
+    wrapper: Effect.map(
+      verifyBut(() => ({})),
+      (right) => (next) => {
+        const verify = right(next)
+        return Handler.override(verify, {
+          GetManifest: (operation) => Operation.isDigest(operation.reference) ? next(operation) : verify(operation)
+        })
+      }
+    ),
+    model: verifyModel
+  },
+  {
     name: "a union that checks conditions only at the push target",
     wrapper: unionBut({}, ([mine]) => ({ PushManifest: mine })),
     model: unionModel({})
@@ -492,7 +532,7 @@ describe("a printed test", () => {
     }))
 
   it("contains code that creates the wrapper", () => {
-    const names = { ...core, ...store, ...middleware, ...recording, Laws, Effect, LogLevel }
+    const names = { ...core, ...store, ...middleware, ...recording, ...verifying, Laws, Effect, LogLevel }
     for (const { code } of fc.sample(fc.oneof(...Wrappers.all), { numRuns: 60, seed: 1 })) {
       // oxlint-disable-next-line typescript/no-implied-eval -- the printed code is a program
       const make = new Function(...Object.keys(names), `return ${code}`) as (...all: Array<unknown>) => unknown

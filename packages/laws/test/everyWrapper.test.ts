@@ -1,6 +1,7 @@
 /** Every wrapper has a page, a test, a generator for the laws, and a row in the matrix. */
 import * as middleware from "@effect-oci/middleware"
 import * as recording from "@effect-oci/recording"
+import * as verify from "@effect-oci/verify"
 import { describe, expect, it } from "@effect/vitest"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import * as Wrappers from "../src/Wrappers.js"
@@ -12,7 +13,7 @@ const laws = read("laws/src/Wrappers.ts")
 const matrix = read("conformance/test/matrix.test.ts")
 
 /** The modules in `src` that create a middleware, also those that the index does not export. */
-const wrappers = Object.entries({ middleware, recording }).flatMap(([workspace, index]) =>
+const wrappers = Object.entries({ middleware, recording, verify }).flatMap(([workspace, index]) =>
   readdirSync(new URL(`${workspace}/src`, packages))
     .filter((file) => file.endsWith(".ts") && /^export const middleware\b/m.test(read(`${workspace}/src/${file}`)))
     .map((file) => ({ name: file.slice(0, -".ts".length), workspace, index: new Map(Object.entries(index)) }))

@@ -1,5 +1,13 @@
-import { Middleware, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
-import type { Handler } from "@effect-oci/core"
+import {
+  Answer,
+  Handler,
+  Manifest,
+  MediaType,
+  Middleware,
+  ReferenceSet,
+  Registry,
+  RepositoryName
+} from "@effect-oci/core"
 import {
   Authorize,
   Filter,
@@ -18,7 +26,9 @@ import {
   Tracing,
   Union
 } from "@effect-oci/middleware"
+import { Verify } from "@effect-oci/verify"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
@@ -71,6 +81,16 @@ const ledger = QuotaLedger.local(() => Effect.succeed(QuotaLedger.nothing))
 const one = { concurrency: 16 }
 const rate = { operations: 1e9, per: "1 second" } as const
 
+/** Verifies the first operation, and finds the verdict at all others. The registry answers nothing but descriptors. */
+const verify = (): Middleware.Middleware => {
+  const policies = [{ name: "signed", select: ReferenceSet.all, require: [] }]
+  const wrap = Effect.runSync(Verify.middleware({ policies, unselected: "deny" }))
+  const manifest = Either.getOrThrow(
+    Manifest.make({ mediaType: MediaType.image, bytes: new TextEncoder().encode("{}") })
+  )
+  return (next) => wrap(Handler.override(next, { GetManifest: () => Answer.succeed(manifest) }))
+}
+
 export const wrappers: ReadonlyArray<Wrapper> = [
   { ...pure, name: "ReadOnly", make: ReadOnly.middleware },
   { ...pure, name: "Immutable", make: made(Immutable.middleware()) },
@@ -81,6 +101,7 @@ export const wrappers: ReadonlyArray<Wrapper> = [
     make: () => Filter.middleware({ select: () => team }),
     isVariant: true
   },
+  { ...costly, name: "Verify, with a remembered verdict", make: verify },
   { ...costly, name: "Authorize", make: () => Authorize.middleware({ allow: () => Effect.succeed(true) }) },
   { ...verbose, name: "Gate", make: made(Gate.middleware({ decide: () => Effect.succeed(true) })) },
   { ...costly, name: "Matured", make: made(Matured.middleware({ age: 0 })) },

@@ -300,3 +300,24 @@ export const route = (moved: (name: Name) => boolean): Model => (next, another) 
       : target(operation)
   }
 }
+
+/** The model of `Verify` with a policy for some repositories, which requires a referrer of an artifact type. */
+export const verify =
+  (has: (name: Name) => boolean, artifactType: string, unselected: "serve" | "deny"): Model =>
+  (next) =>
+  (
+    operation
+  ) => {
+    const expected = next(operation)
+    if (operation._tag !== "GetManifest" && operation._tag !== "ResolveManifest") return expected
+    if ("errors" in expected) return expected
+    const { reference, repository } = operation
+    if (!has(repository)) return unselected === "serve" ? expected : fails("OciDenied")
+    const found = next(new Operation.ResolveManifest({ repository, reference }))
+    if ("errors" in found) return found
+    const { digest } = found.result as Descriptor
+    const referrers = next(new Operation.ListReferrers({ repository, digest, artifactType }))
+    return "result" in referrers && (referrers.result as ReadonlyArray<unknown>).length > 0
+      ? expected
+      : fails("OciDenied")
+  }

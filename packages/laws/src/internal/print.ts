@@ -100,6 +100,7 @@ const sources: ReadonlyArray<readonly [module: string, names: ReadonlyArray<stri
   ],
   ["@effect-oci/recording", ["Record", "Shadow"]],
   ["@effect-oci/store", ["Memory"]],
+  ["@effect-oci/verify", ["Requirement", "Verify"]],
   ["@effect/vitest", ["expect", "it"]],
   ["effect", ["Effect", "LogLevel"]]
 ]
