@@ -1,12 +1,14 @@
-/** Runs skopeo against the mirror, with two docker-registries as upstreams. */
+/** Runs skopeo and containerd against the mirror, with docker-registries as upstreams. */
 import { Client } from "@effect-oci/client"
 import { MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as NodeContainerd from "@effect-oci/testing/NodeContainerd"
 import * as NodeImages from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { join } from "node:path"
 import { beforeAll } from "vitest"
 import { build, run } from "./mirror.js"
 
@@ -16,10 +18,9 @@ const upstream = (name: string) =>
     const { authority } = yield* NodePeers.dockerRegistry
     const registry = Context.get(yield* Layer.build(Client.layer({ host: authority, insecure: true })), Registry)
     const repository = RepositoryName.make(name)
-    const { digest } = yield* NodeImages.push(registry, repository, NodeImages.image([6 * 1024 * 1024]), [
-      Tag.make("v1")
-    ])
-    return { authority, name, digest }
+    const image = NodeImages.image([6 * 1024 * 1024])
+    const { digest } = yield* NodeImages.push(registry, repository, image, [Tag.make("v1")])
+    return { authority, name, digest, image }
   })
 
 const clients = ["skopeo", "crane", "oras", "regctl"] as const
@@ -87,3 +88,48 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("the mirror", () => 
     90_000
   )
 })
+
+describe.runIf(NodePeers.have("docker-registry") && NodeContainerd.isAvailable())(
+  "the mirror of three registries",
+  () => {
+    beforeAll(build, 120_000)
+
+    it.scopedLive("serves containerd with one `_default` entry, and continues while they are down", () =>
+      Effect.gen(function*() {
+        const files = yield* FileSystem.FileSystem
+        const upstreams = yield* Scope.make()
+        const hosts = ["one.test", "two.test", "three.test:8443"] as const
+        // The repositories of all three have the same name.
+        const images = yield* Effect.forEach(
+          hosts,
+          (host) => Effect.map(Scope.extend(upstream("team/app"), upstreams), (found) => ({ host, ...found })),
+          { concurrency: 3 }
+        )
+        const mirror = yield* run({
+          UPSTREAMS: images.map(({ authority, host }) => `${host}=http://${authority}`).join(",")
+        })
+        const folder = yield* files.makeTempDirectoryScoped({ prefix: "hosts-" })
+        yield* files.makeDirectory(join(folder, "_default"))
+        yield* files.writeFileString(
+          join(folder, "_default", "hosts.toml"),
+          `[host."http://${yield* mirror.serving}"]\n  capabilities = ["pull", "resolve"]\n`
+        )
+        const pullAll = Effect.scoped(Effect.gen(function*() {
+          const { ctr } = yield* NodeContainerd.make
+          for (const { host, image, name } of images) {
+            yield* ctr("content", "fetch", "--hosts-dir", folder, `${host}/${name}:v1`)
+            const fetched = (yield* ctr("content", "ls", "--quiet")).split("\n")
+            const contents = NodeImages.contents(image).map(({ descriptor }) => descriptor.digest)
+            expect(fetched).toEqual(expect.arrayContaining(contents))
+          }
+          const unknown = yield* Effect.flip(ctr("content", "fetch", "--hosts-dir", folder, "four.test/team/app:v1"))
+          expect(unknown.message).toMatch(/four\.test/)
+        }))
+        yield* pullAll
+        yield* Scope.close(upstreams, Exit.void)
+        yield* pullAll
+        expect(mirror.log()).toMatch(/message=GetBlob .*repository=three\.test_8443\/team\/app/)
+        expect(mirror.log()).not.toMatch(/repository=\S*four/)
+      }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
+  }
+)

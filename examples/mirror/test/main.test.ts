@@ -1,14 +1,16 @@
 import { Client } from "@effect-oci/client"
 import * as Fixtures from "@effect-oci/conformance/Fixtures"
-import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Body, Descriptor, MediaType, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { Durable } from "@effect-oci/durable"
+import { Guard, Policy } from "@effect-oci/guard"
+import type { Users } from "@effect-oci/guard"
 import * as NodeCacheJournal from "@effect-oci/middleware/NodeCacheJournal"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Context, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
+import { Chunk, Context, Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Stream } from "effect"
 import { join } from "node:path"
 import { beforeAll } from "vitest"
 import { build, run } from "./mirror.js"
@@ -16,13 +18,15 @@ import { build, run } from "./mirror.js"
 const tag = Tag.make("v1")
 
 /** Serves a registry with one image in one repository. */
-const upstream = (name: string) =>
+const upstream = (name: string, of = name, guard?: Guard.Guard) =>
   Effect.gen(function*() {
     const repository = RepositoryName.make(name)
-    const config = Fixtures.bytesOf(JSON.stringify({ of: name }))
+    const config = Fixtures.bytesOf(JSON.stringify({ of }))
     const descriptor = Descriptor.fromBytes(config, MediaType.imageConfig)
     const image = Fixtures.document(MediaType.image, { config: descriptor, layers: [] })
-    const context = yield* Layer.build(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provideMerge(Memory.layer())))
+    const context = yield* Layer.build(
+      NodeRegistryServer.layer({ port: 0, guard }).pipe(Layer.provideMerge(Memory.layer()))
+    )
     const registry = Context.get(context, Registry)
     yield* registry.pushBlob(repository, descriptor, Body.bytes(config))
     yield* registry.pushManifest(repository, { ...image, tags: [tag] })
@@ -159,11 +163,88 @@ describe("the mirror", () => {
       expect(yield* pull(yield* clientOf(yield* second.serving), team)).toEqual(pulled)
     })))
 
+  it.scopedLive("serves two registries with equal names apart, by ns and by the name of the host", () =>
+    provided(Effect.gen(function*() {
+      const [one, other] = yield* Effect.all([upstream("team/app"), upstream("team/app", "another image")])
+      const mirror = yield* run({
+        UPSTREAMS: `one.example=http://${one.authority},localhost:81=http://${other.authority}`,
+        DEFAULT: "one.example"
+      })
+      const host = yield* mirror.serving
+      const get = (path: string) =>
+        Effect.promise(async () => {
+          const response = await fetch(`http://${host}/v2/${path}`)
+          return { status: response.status, text: await response.text() }
+        })
+      const served = ({ bytes }: typeof one) => ({ status: 200, text: Buffer.from(bytes).toString() })
+      // The second round is answered by the cache.
+      for (const _ of [1, 2]) {
+        expect(yield* get("team/app/manifests/v1?ns=one.example")).toEqual(served(one))
+        expect(yield* get("team/app/manifests/v1?ns=localhost:81")).toEqual(served(other))
+        expect(yield* get("team/app/manifests/v1")).toEqual(served(one))
+        expect(yield* get("localhost_81/team/app/manifests/v1")).toEqual(served(other))
+        const { digest } = other.descriptor
+        expect(yield* get(`team/app/blobs/${digest}?ns=localhost:81`)).toMatchObject({ status: 200 })
+        expect(yield* get(`team/app/blobs/${digest}?ns=one.example`)).toMatchObject({ status: 404 })
+      }
+      // This address serves a registry, but is not configured as a namespace.
+      expect(yield* get(`team/app/manifests/v1?ns=${other.authority}`)).toMatchObject({ status: 404 })
+      expect(mirror.log()).toMatch(/message=GetManifest .*repository=localhost_81\/team\/app/)
+    })))
+
+  it.scopedLive("asks the upstream what each caller may pull, with the credentials of the caller", () =>
+    provided(Effect.gen(function*() {
+      const upstreams = yield* Scope.make()
+      const passwords: { readonly [name: string]: string } = { alice: "CANARY-a", bob: "CANARY-b" }
+      const users: Users.Users = {
+        check: ({ password, username }) =>
+          passwords[username] === Redacted.value(password)
+            ? Effect.succeed({ identity: { name: username, claims: {} }, version: "1" })
+            : Effect.fail(new RegistryError.Unauthorized({})),
+        find: () => Effect.succeed(undefined)
+      }
+      const policy = Policy.make(({ name }, { resource }) => name === "alice" && resource === "team/app")
+      const team = yield* Scope.extend(upstream("team/app", "team/app", Guard.make({ users, policy })), upstreams)
+      const mirror = yield* run({ UPSTREAMS: `http://${team.authority}`, CALLERS: team.authority })
+      const host = yield* mirror.serving
+      const get = (path: string, user?: string, password = user === undefined ? "" : passwords[user]) =>
+        Effect.promise(async () => {
+          const credentials = Buffer.from(`${user}:${password}`).toString("base64")
+          const headers = user === undefined ? {} : { authorization: `Basic ${credentials}` }
+          const response = await fetch(`http://${host}/v2/${path}`, { headers })
+          return {
+            status: response.status,
+            challenge: response.headers.get("www-authenticate"),
+            text: await response.text()
+          }
+        })
+      const manifest = "team/app/manifests/v1"
+      const blob = `team/app/blobs/${team.descriptor.digest}`
+      const challenged = { status: 401, challenge: expect.stringMatching(/^Basic realm=/) as unknown }
+      for (const path of ["", manifest, blob]) expect(yield* get(path)).toMatchObject(challenged)
+      const whole = { status: 200, text: Buffer.from(team.bytes).toString() }
+      expect(yield* get(manifest, "alice")).toMatchObject(whole)
+      expect(yield* get(blob, "alice")).toMatchObject({ status: 200 })
+      for (const path of [manifest, blob]) {
+        expect(yield* get(path, "bob")).toMatchObject({ status: 403 })
+        expect(yield* get(path, "alice", "CANARY-wrong")).toMatchObject(challenged)
+        expect(yield* get(path)).toMatchObject(challenged)
+      }
+      // What the upstream granted is valid for a time, for the same caller only.
+      yield* Scope.close(upstreams, Exit.void)
+      expect(yield* get(manifest, "alice")).toMatchObject(whole)
+      for (const path of [manifest, blob]) {
+        expect((yield* get(path, "bob")).status).toBeGreaterThanOrEqual(500)
+        expect((yield* get(path, "alice", "CANARY-wrong")).status).toBeGreaterThanOrEqual(500)
+      }
+      expect(mirror.log()).not.toMatch(/CANARY|Q0FOQVJZ/)
+    })))
+
   const wrong: ReadonlyArray<readonly [name: string, value: string, shown: string]> = [
     [
       "UPSTREAMS",
       "https://a.example,CANARY@b.example",
-      "entry 2: it is not an https:// or http:// URL; write prefix/=url, or url"
+      "entry 2: it is not an https:// or http:// URL; write host=url, prefix/=url or url"
     ],
     ["UPSTREAMS", "https://user:CANARY@a.example", "entry 1: its URL has a user, a query or a fragment; write"],
     [
@@ -171,6 +252,9 @@ describe("the mirror", () => {
       "team=https://a.example",
       "entry 1: invalid repository prefix \"team\": it does not end with a slash"
     ],
+    ["UPSTREAMS", "docker.io:0=https://a.example", "entry 1: invalid registry \"docker.io:0\": "],
+    ["CALLERS", "CANARY@quay.io", "it is not the host of a URL in UPSTREAMS"],
+    ["DEFAULT", "quay.io", "it is not a host of UPSTREAMS; write a host=url entry for it"],
     ["PORT", "70000", "it must be 0 to 65535"],
     ["TAG_TTL", "soon", "Expected a duration"]
   ]

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Caller from "@effect-oci/core/Caller"
 import { CredentialError } from "@effect-oci/core/RegistryError"
 import { SingleFlight } from "@effect-oci/core/SingleFlight"
 import { format } from "@effect-oci/transport/Origin"
@@ -33,6 +34,11 @@ export interface Service {
     origin: Origin,
     repository?: string
   ) => Effect.Effect<Credential.Entry, CredentialError>
+  /**
+   * Whether the result depends on the caller of the running operation. Then a client looks the credentials up for each
+   * request, and its registry is marked: no cache shares its answers among callers. Default: `false`.
+   */
+  readonly dependsOnCaller?: boolean | undefined
 }
 
 const none: Service = { get: () => Effect.succeed([]) }
@@ -91,14 +97,7 @@ export const layerStatic = (
   Layer.sync(Credentials, () => {
     const known = new Map<string, Credential.Entry>()
     for (const [key, value] of Object.entries(entries)) {
-      const host = normalise(key)
-      if (host === undefined) {
-        throw new CredentialError({
-          reason:
-            "a key of the static credentials is not a host: use a host such as registry.example.com or localhost:5000"
-        })
-      }
-      known.set(host, Array.isArray(value) ? value : [value as Credential.Credential])
+      known.set(hostKey(key), Array.isArray(value) ? value : [value as Credential.Credential])
     }
     return {
       get: (origin, repository) =>
@@ -108,6 +107,14 @@ export const layerStatic = (
         })
     }
   })
+
+const hostKey = (key: string): string => {
+  const host = normalise(key)
+  if (host !== undefined) return host
+  throw new CredentialError({
+    reason: "a key of the credentials is not a host: use a host such as registry.example.com or localhost:5000"
+  })
+}
 
 /**
  * Creates a layer of credentials that come from the configuration. The keys are those of {@link layerStatic}.
@@ -128,6 +135,51 @@ export const layerStatic = (
 export const layerConfig = (
   entries: { readonly [key: string]: Config.Config<Credential.Credential | Credential.Entry> }
 ): Layer.Layer<Credentials, ConfigError.ConfigError> => Layer.unwrapEffect(Effect.map(Config.all(entries), layerStatic))
+
+/**
+ * Options for {@link layerCaller}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallerOptions {
+  /** The registry that the credentials of callers are for, as `host[:port]`. No other registry gets them. */
+  readonly host: string
+}
+
+/**
+ * Creates a layer of the credentials that the caller of each operation presented (`Caller.Presented`), for a client that acts
+ * on behalf of the callers of a server. A caller without credentials is anonymous. A name and a password are used as such;
+ * a bearer token is sent to the registry unchanged. A guard passes credentials on only if configured so:
+ * `Guard.passThrough`, or the option `present`.
+ *
+ * The client's registry depends on the caller, so `Cache` does not wrap it; `AsCaller` does.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Credentials } from "@effect-oci/auth"
+ *
+ * const credentials = Credentials.layerCaller({ host: "registry.example.com" })
+ * ```
+ */
+export const layerCaller = ({ host }: CallerOptions): Layer.Layer<Credentials> =>
+  Layer.sync(Credentials, () => {
+    const key = hostKey(host)
+    return {
+      dependsOnCaller: true,
+      get: (origin) =>
+        candidates(origin, undefined).includes(key)
+          ? Effect.map(Caller.Presented, (presented) => presented === undefined ? [] : [ofCaller(presented)])
+          : Effect.succeed([])
+    }
+  })
+
+const ofCaller = (presented: Caller.Presentation): Credential.Credential =>
+  presented._tag === "Basic"
+    ? Credential.basic(presented.username, presented.password)
+    : Credential.registryToken(presented.token)
 
 /**
  * Options for {@link layerEnv}: the host, and the names of the variables that contain its credentials.
@@ -216,6 +268,7 @@ export const firstOf = <Layers extends ReadonlyArray<Layer.Layer<Credentials, un
     Effect.map(
       Effect.forEach(layers, (layer) => Effect.map(Layer.build(layer), Context.get(Credentials))),
       (services): Service => ({
+        dependsOnCaller: services.some(({ dependsOnCaller }) => dependsOnCaller === true),
         get: (origin, repository) =>
           Effect.reduce(services, [] as Credential.Entry, (entry, service) =>
             entry.length > 0 ? Effect.succeed(entry) : service.get(origin, repository))

@@ -1,9 +1,10 @@
+import * as Caller from "@effect-oci/core/Caller"
 import { CredentialError } from "@effect-oci/core/RegistryError"
 import * as Origin from "@effect-oci/transport/Origin"
 import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, Fiber, Layer, Option, TestClock } from "effect"
+import { Config, ConfigProvider, Effect, Fiber, Layer, Option, Redacted, TestClock } from "effect"
 import * as Credential from "../src/Credential.js"
 import * as CredentialHelper from "../src/CredentialHelper.js"
 import * as Credentials from "../src/Credentials.js"
@@ -290,5 +291,27 @@ describe("Credentials.layerDockerConfig", () => {
     Effect.gen(function*() {
       const failure = yield* Effect.flip(get(docker({ DOCKER_AUTH_CONFIG: `{"credsStore":"store"}` }, {})))
       expect(failure.message).toMatch(/docker-credential-store cannot be run on this platform/)
+    }))
+
+  it.effect("layerCaller returns what the caller presented, for its host only", () =>
+    Effect.gen(function*() {
+      const layer = Credentials.layerCaller({ host: "registry.example.com" })
+      const basic = Effect.provideService(Caller.Presented, {
+        _tag: "Basic",
+        username: "alice",
+        password: Redacted.make("CANARY")
+      })
+      expect(yield* get(layer)).toEqual([])
+      expect(yield* basic(get(layer))).toEqual([alice])
+      expect(yield* basic(get(layer, example, "team/app"))).toEqual([alice])
+      expect(yield* basic(get(layer, origin("https://other.example.com")))).toEqual([])
+      expect(yield* basic(get(layer, origin("https://registry.example.com:8443")))).toEqual([])
+      const bearer = Effect.provideService(Caller.Presented, { _tag: "Bearer", token: Redacted.make("CANARY") })
+      expect(yield* bearer(get(layer))).toEqual([Credential.registryToken("CANARY")])
+      const { dependsOnCaller } = yield* Effect.provide(
+        Credentials.Credentials,
+        Credentials.firstOf(Credentials.layerStatic({}), layer)
+      )
+      expect(dependsOnCaller).toBe(true)
     }))
 })

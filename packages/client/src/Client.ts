@@ -5,6 +5,7 @@
  */
 import * as Auth from "@effect-oci/auth/Auth"
 import type * as Challenge from "@effect-oci/auth/Challenge"
+import { Credentials } from "@effect-oci/auth/Credentials"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Reference from "@effect-oci/core/Reference"
 import { Registry } from "@effect-oci/core/Registry"
@@ -177,7 +178,14 @@ export const makeBare = (
 export const make = (
   options: Options & TransportOptions
 ): Effect.Effect<Registry.Service, SyntaxInvalid, HttpClient.HttpClient> =>
-  Effect.flatMap(transport(options), (wrap) => Effect.updateService(makeBare(options), HttpClient.HttpClient, wrap))
+  Effect.gen(function*() {
+    const wrap = yield* transport(options)
+    const registry = yield* Effect.updateService(makeBare(options), HttpClient.HttpClient, wrap)
+    const { dependsOnCaller } = yield* Credentials
+    return dependsOnCaller === true && options.auth !== false
+      ? Registry.fromHandler(Handler.dependingOnCaller(registry.handle))
+      : registry
+  })
 
 /**
  * The answer of a registry that was reached and accepts the caller.

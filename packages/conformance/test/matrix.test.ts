@@ -1,6 +1,7 @@
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
 import * as Faulty from "@effect-oci/laws/Faulty"
 import {
+  AsCaller,
   Authorize,
   Cache,
   Filter,
@@ -17,6 +18,7 @@ import {
   Route,
   Sub,
   Tracing,
+  Under,
   Union
 } from "@effect-oci/middleware"
 import { Record, Shadow } from "@effect-oci/recording"
@@ -111,6 +113,11 @@ const compositions: ReadonlyArray<Composition> = [
     skips: 199
   },
   { name: "Cache", wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse() }))) },
+  { name: "AsCaller", wire: () => inProcess(memory().pipe(AsCaller.wrap({ store: sparse() }))) },
+  {
+    name: "AsCaller, each side a client → server → memory",
+    wire: () => inProcess(hop(memory()).pipe(AsCaller.wrap({ store: hop(sparse()), timeToLive: 0 })))
+  },
   {
     name: "Cache, with a store that requires blobs first",
     wire: () => inProcess(memory().pipe(Cache.wrap({ store: memory() })))
@@ -138,6 +145,15 @@ const compositions: ReadonlyArray<Composition> = [
           unselected: "deny"
         }))
       )
+  },
+  {
+    name: "Under, within Sub",
+    wire: () => {
+      const prefix = RepositoryName.make("a/b")
+      return inProcess(memory().pipe(Under.wrap({ prefix }), Sub.wrap({ prefix })))
+    },
+    options: { capabilities: { anonymousMount: false } },
+    skips: 2
   },
   {
     name: "Authorize",

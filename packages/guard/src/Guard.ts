@@ -27,6 +27,13 @@ import type { Users } from "./Users.js"
 export interface Admission {
   readonly operation: Operation.Operation | Ping
   readonly caller: Caller.Identity
+  /** The credentials that the caller presented, for a client that acts on behalf of the caller. Default: none. */
+  readonly presented?: Caller.Presentation | undefined
+  /**
+   * The headers of the response if the registry fails with `Unauthorized`: a challenge, so that a client learns how to
+   * authenticate. Default: none.
+   */
+  readonly challenge?: Wire.Headers | undefined
 }
 
 /**
@@ -86,6 +93,11 @@ export interface Options {
    * proxy writes, but only if the proxy always overwrites that header.
    */
   readonly address?: ((request: Wire.Request) => string | undefined) | undefined
+  /**
+   * Whether to pass on the credentials that an admitted caller presented (`Caller.Presented`), for a client that acts on
+   * behalf of the caller at an upstream registry with the same users or tokens. Default: `false`.
+   */
+  readonly present?: boolean | undefined
 }
 
 /**
@@ -121,7 +133,7 @@ export const make = (options: Options): Guard => {
   const addressOf = options.address ?? ((request) => request.remoteAddress)
   const challenge = authorization.challenges({ realm: options.realm ?? "registry", users, tokens })
 
-  return (operation, request) => {
+  const guard: Guard = (operation, request) => {
     const required = operation._tag === "Ping" ? AuthScope.empty : Operation.requiredScope(operation)
 
     const unauthorized = (reason: string | undefined, error?: authorization.BearerError) =>
@@ -177,6 +189,61 @@ export const make = (options: Options): Guard => {
       case "Malformed":
         return unauthorized("the Authorization header is malformed")
     }
+  }
+  return options.present === true ? presenting(guard) : guard
+}
+
+const presenting = (guard: Guard): Guard => (operation, request) => {
+  const credentials = authorization.read(request.headers["authorization"])
+  const presented = credentials._tag === "Basic" || credentials._tag === "Bearer" ? credentials : undefined
+  return Answer.map(guard(operation, request), (admission) => ({ ...admission, presented }))
+}
+
+/**
+ * Options for {@link passThrough}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PassThroughOptions {
+  /** The name that clients show to users who log in. Default: `registry`. */
+  readonly realm?: string | undefined
+}
+
+/**
+ * Creates a guard for a server in front of an upstream registry that decides itself. It verifies nothing and admits every
+ * operation. It passes on the name and password, or the token, that the caller presented (`Caller.Presented`), for a
+ * client with `Credentials.layerCaller`. The caller stays anonymous, because the name is not verified.
+ *
+ * `GET /v2/` without credentials is challenged (`Basic`), and so is an operation that the upstream answers with
+ * `Unauthorized`. A login succeeds with any password: the upstream refuses a wrong one when it is used.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Guard } from "@effect-oci/guard"
+ * import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
+ *
+ * const server = NodeRegistryServer.layer({ port: 5000, guard: Guard.passThrough() })
+ * ```
+ */
+export const passThrough = (options?: PassThroughOptions): Guard => {
+  const challenge = authorization.challenges({ realm: options?.realm ?? "registry", users: true, tokens: undefined })
+  return (operation, request) => {
+    const credentials = authorization.read(request.headers["authorization"])
+    const headers = challenge(request, AuthScope.empty)
+    if (credentials._tag === "Malformed") {
+      return refuse(new RegistryError.Unauthorized({ reason: "the Authorization header is malformed" }), headers)
+    }
+    return credentials._tag === "None" && operation._tag === "Ping"
+      ? refuse(new RegistryError.Unauthorized({}), headers)
+      : Answer.succeed({
+        operation,
+        caller: Caller.anonymous,
+        presented: credentials._tag === "None" ? undefined : credentials,
+        challenge: headers
+      })
   }
 }
 

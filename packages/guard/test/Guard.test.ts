@@ -288,3 +288,48 @@ it("Guard.make passes the caller and the required scope to the policy", () => {
   runGuard(Guard.make({ users, policy }), rows.DeleteTag.operation, basic("alice"))
   expect(request).toEqual([[{ name: "alice", claims: {} }, "repository:team/app:delete"]])
 })
+
+describe("Guard.make: passes credentials on only with the option `present`", () => {
+  const operation = rows.GetManifest.operation
+  it.each([
+    { kind: "a password", headers: basic("alice"), present: { _tag: "Basic", username: "alice" } },
+    {
+      kind: "a token",
+      headers: { authorization: "Bearer registry:catalog:*+repository(plugin):a:pull" },
+      present: undefined
+    },
+    { kind: "no credentials", headers: {}, present: undefined }
+  ])("$kind", ({ headers, present }) => {
+    const policy = granting("repository:team/app:pull,push,delete")
+    const admitted = (guard: Guard.Guard) => Either.getOrUndefined(runGuard(guard, operation, headers))
+    const passed = admitted(Guard.make({ users, policy, present: true }))
+    if (present !== undefined) expect(passed?.presented).toMatchObject(present)
+    expect(admitted(Guard.make({ users, policy }))?.presented).toBeUndefined()
+  })
+})
+
+describe("Guard.passThrough", () => {
+  const guard = Guard.passThrough({ realm: "upstream" })
+  const operation = rows.GetManifest.operation
+
+  it("challenges the check of a login without credentials, and malformed credentials", () => {
+    const challenged = { status: 401, challenge: `Basic realm="upstream"`, error: "OciUnauthorized" }
+    expect(refusal(guard, new Request.Ping())).toEqual(challenged)
+    expect(refusal(guard, operation, { authorization: "Basic !" })).toEqual(challenged)
+  })
+
+  it.each([
+    { kind: "no credentials", headers: {}, presented: undefined },
+    { kind: "a password", headers: basic("alice"), presented: { _tag: "Basic", username: "alice" } },
+    { kind: "a token", headers: { authorization: "Bearer a.b.c" }, presented: { _tag: "Bearer" } }
+  ])("admits every operation anonymously, and passes on $kind", ({ headers, presented }) => {
+    for (const { operation } of Object.values(rows)) {
+      const admission = Either.getOrThrow(runGuard(guard, operation, headers))
+      expect(admission).toMatchObject({ operation, caller: { name: undefined, claims: {} } })
+      expect(admission.challenge).toMatchObject({ "www-authenticate": `Basic realm="upstream"` })
+      if (presented === undefined) expect(admission.presented).toBeUndefined()
+      else expect(admission.presented).toMatchObject(presented)
+      expect(JSON.stringify(admission)).not.toContain(canary)
+    }
+  })
+})

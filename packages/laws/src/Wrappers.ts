@@ -9,6 +9,7 @@ import * as ReferenceSet from "@effect-oci/core/ReferenceSet"
 import { Registry } from "@effect-oci/core/Registry"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
+import * as AsCaller from "@effect-oci/middleware/AsCaller"
 import * as Authorize from "@effect-oci/middleware/Authorize"
 import * as Cache from "@effect-oci/middleware/Cache"
 import * as Filter from "@effect-oci/middleware/Filter"
@@ -25,6 +26,7 @@ import * as Retry from "@effect-oci/middleware/Retry"
 import * as Route from "@effect-oci/middleware/Route"
 import * as Sub from "@effect-oci/middleware/Sub"
 import * as Tracing from "@effect-oci/middleware/Tracing"
+import * as Under from "@effect-oci/middleware/Under"
 import * as Union from "@effect-oci/middleware/Union"
 import * as Record from "@effect-oci/recording/Record"
 import * as Shadow from "@effect-oci/recording/Shadow"
@@ -222,6 +224,18 @@ export const sub: fc.Arbitrary<Subject> = fc.constantFrom("team", "library", "te
   model: models.sub(prefix)
 }))
 
+/**
+ * Generates `Under` with various prefixes.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const under: fc.Arbitrary<Subject> = fc.constantFrom("team", "library").map((prefix) => ({
+  code: `Under.middleware({ prefix: RepositoryName.make("${prefix}") })`,
+  wrapper: Under.middleware({ prefix: RepositoryName.make(prefix) }),
+  model: models.under(prefix)
+}))
+
 const signed = Requirement.present({
   description: "a signature",
   kinds: { artifactTypes: [artifactType], endings: [] }
@@ -302,8 +316,8 @@ export const union: fc.Arbitrary<Subject> = fc.constantFrom(...unions).map(({ fi
 const unchanged = (code: string, wrapper: Laws.Wrapper): Subject => ({ code, wrapper })
 
 /**
- * Generates wrappers that change no results: `Logging`, `Metrics`, `Tracing`, `Retry`, `Limit`, `Cache`, `Record`,
- * `Shadow`, `Matured` with an age of 0, and `Verify` with a policy that requires nothing.
+ * Generates wrappers that change no results: `Logging`, `Metrics`, `Tracing`, `Retry`, `Limit`, `Cache`, `AsCaller`,
+ * `Record`, `Shadow`, `Matured` with an age of 0, and `Verify` with a policy that requires nothing.
  *
  * @since 0.1.0
  * @category wrappers
@@ -322,6 +336,10 @@ export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
   unchanged(
     "Effect.flatMap(Laws.open(Memory.layer()), (store) => Cache.middleware({ store }))",
     Effect.flatMap(memory, (store) => Cache.middleware({ store }))
+  ),
+  unchanged(
+    "Effect.flatMap(Laws.open(Memory.layer()), (store) => AsCaller.middleware({ store }))",
+    Effect.flatMap(memory, (store) => AsCaller.middleware({ store }))
   ),
   unchanged(
     "Record.middleware({ to: { write: () => Effect.void } })",
@@ -356,6 +374,7 @@ export const all: ReadonlyArray<fc.Arbitrary<Subject>> = [
   matured,
   quota,
   sub,
+  under,
   route,
   union,
   verify,

@@ -2,7 +2,7 @@
 import { Handler, Operation, ReferenceSet, RegistryError, RepositoryName } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as core from "@effect-oci/core"
-import { Filter, Gate, Immutable, Matured, Quota, QuotaLedger, ReadOnly, Sub } from "@effect-oci/middleware"
+import { Filter, Gate, Immutable, Matured, Quota, QuotaLedger, ReadOnly, Sub, Under } from "@effect-oci/middleware"
 import * as middleware from "@effect-oci/middleware"
 import * as recording from "@effect-oci/recording"
 import * as store from "@effect-oci/store"
@@ -37,6 +37,8 @@ const filterModel = models.filter({
 const prefix = RepositoryName.make("team")
 const sub = Sub.middleware({ prefix })
 const subModel = models.sub("team")
+const under = Under.middleware({ prefix })
+const underModel = models.under("team")
 const immutableModel = models.immutable(() => true, () => true)
 const denied = (operation: Operation.Operation) => Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
 
@@ -217,6 +219,18 @@ const broken: ReadonlyArray<{
     name: "a Sub that does not map referrers",
     wrapper: but(sub, (next) => ({ ListReferrers: next })),
     model: subModel
+  },
+  {
+    name: "an Under that serves repositories outside its prefix",
+    wrapper: but(under, (next) => ({
+      GetManifest: (operation) => operation.repository.startsWith("team/") ? under(next)(operation) : next(operation)
+    })),
+    model: underModel
+  },
+  {
+    name: "an Under that lists names without its prefix",
+    wrapper: but(under, (next) => ({ ListRepositories: next })),
+    model: underModel
   },
   {
     name: "an Immutable that allows DeleteManifest",

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as AsCaller from "./AsCaller.js"
 export * as Authorize from "./Authorize.js"
 export * as Cache from "./Cache.js"
 export * as Filter from "./Filter.js"
@@ -20,4 +21,5 @@ export * as Retry from "./Retry.js"
 export * as Route from "./Route.js"
 export * as Sub from "./Sub.js"
 export * as Tracing from "./Tracing.js"
+export * as Under from "./Under.js"
 export * as Union from "./Union.js"

@@ -90,12 +90,6 @@ const isLocation = (id: string): boolean => /^(?:\/|https?:\/\/)/i.test(id)
 export const originForm = (target: string): string =>
   target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "")
 
-/** Splits a target at its question mark into the path and the query. */
-const split = (target: string): readonly [path: string, query: string | undefined] => {
-  const mark = target.indexOf("?")
-  return mark < 0 ? [target, undefined] : [target.slice(0, mark), target.slice(mark + 1)]
-}
-
 /** Returns the target of a request. An upload id that is a location is used unchanged, with its own query. */
 const target = (tag: Route.RouteTag, parts: Parts<object>): string => {
   const parameters = parts.path as { readonly repository?: string; readonly id?: string }
@@ -189,7 +183,7 @@ const present = (text: string | undefined): string | undefined => text === "" ? 
 /** Returns the upload id that a server reads from a location: the last segment of its path. */
 const segment = (id: string): string => {
   if (!isLocation(id)) return id
-  const route = Route.parse(split(originForm(id))[0])
+  const route = Route.parse(query.splitTarget(originForm(id))[0])
   return route?._tag === "Upload" ? route.id : id
 }
 
@@ -265,7 +259,7 @@ export const decode = (
  * @category decoding
  */
 export const decodeHead = (request: Wire.Request): Effect.Effect<Head, Rejected> => {
-  const [path, parameters] = split(originForm(request.target))
+  const [path, parameters] = query.splitTarget(originForm(request.target))
   const route = Route.parse(path)
   if (route === undefined) return noSuchPath()
   if (route._tag === "Base") {

@@ -10,6 +10,7 @@ import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as UploadIds from "@effect-oci/core/UploadIds"
 import type { Guard } from "@effect-oci/guard/Guard"
 import * as Page from "@effect-oci/protocol/Page"
+import type * as ProxyNamespace from "@effect-oci/protocol/ProxyNamespace"
 import * as Request from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import type * as HttpApp from "@effect/platform/HttpApp"
@@ -22,6 +23,7 @@ import * as browsers from "./internal/browsers.js"
 import * as cors from "./internal/cors.js"
 import * as mounts from "./internal/mounts.js"
 import * as platform from "./internal/platformAdapter.js"
+import * as proxyNamespaces from "./internal/proxyNamespaces.js"
 import * as quirks from "./internal/quirks.js"
 import * as registryResponder from "./internal/registryResponder.js"
 import type { Respond } from "./internal/totalResponse.js"
@@ -95,6 +97,13 @@ export interface Options {
    * other than browsers may use any name. Default: none.
    */
   readonly hosts?: ReadonlyArray<string> | undefined
+  /**
+   * The registries that the server is a proxy for. A client such as containerd names one of them in the parameter `ns`,
+   * and the server puts its prefix before the name of the repository: the guard and the registry see
+   * `docker.io/library/alpine`. A request for any other registry is refused with 404. Throws a `RangeError` if the
+   * option is not valid. Default: the parameter is ignored.
+   */
+  readonly namespaces?: ProxyNamespace.Options | undefined
   /** The quirks of another registry that the server imitates, for tests of clients. Default: none. */
   readonly quirks?: Quirks | undefined
 }
@@ -153,8 +162,9 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
   const quirky = options?.quirks === undefined ? identity : quirks.apply(options.quirks)
   const shared = options?.cors === undefined ? identity : cors.apply(options.cors)
   const sameSite = browsers.protect({ hosts: options?.hosts ?? [], origins: options?.cors?.origins ?? [] })
+  const proxying = options?.namespaces === undefined ? identity : proxyNamespaces.apply(options.namespaces)
   const mounted = options?.mounts === undefined ? identity : mounts.apply(options.mounts)
-  return (handler) => originForm(shared(sameSite(mounted(quirky(registryResponder.make(handler, settings))))))
+  return (handler) => originForm(shared(sameSite(mounted(proxying(quirky(registryResponder.make(handler, settings)))))))
 }
 
 /** Lets a function that answers paths answer complete URLs too. Fetch handlers receive these. */

@@ -19,6 +19,7 @@ import { guarding } from "./suites/guarding.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
 import { mounts } from "./suites/mounts.js"
+import { proxying } from "./suites/namespaces.js"
 import { options } from "./suites/options.js"
 import { pull } from "./suites/pull.js"
 import { push } from "./suites/push.js"
@@ -38,6 +39,7 @@ describe(node.name, () => {
   contents(node)
   defects(node)
   options(node)
+  proxying(node)
   guarding(node)
   mounts(node)
 })

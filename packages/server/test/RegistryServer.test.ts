@@ -20,6 +20,7 @@ import { guarding } from "./suites/guarding.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
 import { mounts } from "./suites/mounts.js"
+import { proxying } from "./suites/namespaces.js"
 import { options } from "./suites/options.js"
 import { pull } from "./suites/pull.js"
 import { push } from "./suites/push.js"
@@ -39,6 +40,7 @@ describe(platform.name, () => {
   contents(platform)
   defects(platform)
   options(platform)
+  proxying(platform)
   guarding(platform)
   mounts(platform)
 })

@@ -161,7 +161,15 @@ describe.skipIf(!NodePostgres.available)("PostgreSQL", () => {
             Effect.gen(function*() {
               yield* store.createUpload(upload(id), lives, limits)
               const { fence } = yield* store.claimUpload(id, lives)
-              yield* store.advanceUpload({ id, fence, from: 0, to: 7, token: UploadToken("token"), digest: undefined, lives })
+              yield* store.advanceUpload({
+                id,
+                fence,
+                from: 0,
+                to: 7,
+                token: UploadToken("token"),
+                digest: undefined,
+                lives
+              })
             }))
           yield* running.restart("kill")
           const read = (id: string) => Effect.retry(store.getUpload(id), Schedule.spaced("50 millis"))

@@ -1,6 +1,6 @@
 /**
  * Programs of other projects, for tests of a registry. Servers: `docker-registry` (CNCF distribution) and
- * `crane registry serve`. Clients: `skopeo`, `crane`, `oras`, `regctl`. Suites: `oci-conformance`, the official suite
+ * `crane registry serve`. Clients: `skopeo`, `crane`, `oras`, `regctl`, `ctr` with `containerd` (`NodeContainerd`). Suites: `oci-conformance`, the official suite
  * of the distribution spec. Servers listen on 127.0.0.1. All programs end with
  * the process that started them, even if that process is killed.
  *
@@ -30,7 +30,16 @@ import * as NodeChild from "./NodeChild.js"
  * @since 0.1.0
  * @category models
  */
-export type Peer = "docker-registry" | "skopeo" | "curl" | "crane" | "oras" | "regctl" | "oci-conformance"
+export type Peer =
+  | "docker-registry"
+  | "skopeo"
+  | "curl"
+  | "crane"
+  | "oras"
+  | "regctl"
+  | "containerd"
+  | "ctr"
+  | "oci-conformance"
 
 /**
  * A program did not start, or failed. `output` contains its standard output and standard error.

@@ -7,7 +7,10 @@ import * as Effect from "effect/Effect"
 import type * as Credential from "../Credential.js"
 import type * as Credentials from "../Credentials.js"
 
-/** Looks up the credentials of registries, and caches them, because a credential helper is a program to start. */
+/**
+ * Looks up the credentials of registries, and caches them, because a credential helper is a program to start. Credentials
+ * that depend on the caller are looked up for each request.
+ */
 export interface Lookup {
   readonly get: (origin: Origin, repository: string | undefined) => Effect.Effect<Credential.Entry, CredentialError>
   /** Removes the credentials from the cache, because the registry refused them. */
@@ -23,6 +26,11 @@ interface CachedEntry {
 }
 
 export const make = (credentials: Credentials.Service): Effect.Effect<Lookup> =>
+  credentials.dependsOnCaller === true
+    ? Effect.succeed({ get: credentials.get, forget: () => {} })
+    : cached(credentials)
+
+const cached = (credentials: Credentials.Service): Effect.Effect<Lookup> =>
   Effect.map(Effect.clock, (clock) => {
     const cache = new LruMap<string, CachedEntry>(1000)
     const inFlight = new SingleFlight<string, Credential.Entry, CredentialError>()

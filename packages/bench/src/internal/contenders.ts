@@ -9,6 +9,7 @@ import {
   RepositoryName
 } from "@effect-oci/core"
 import {
+  AsCaller,
   Authorize,
   Filter,
   Gate,
@@ -24,6 +25,7 @@ import {
   Route,
   Sub,
   Tracing,
+  Under,
   Union
 } from "@effect-oci/middleware"
 import { Verify } from "@effect-oci/verify"
@@ -70,6 +72,8 @@ const elsewhere: ReadonlyArray<Route.Member<Registry["Type"]>> = [
   }
 ]
 
+const prefix = RepositoryName.make("a")
+
 const scope = Effect.runSync(Scope.make())
 
 /** Creates a wrapper with state, which lives as long as the program. */
@@ -106,7 +110,21 @@ export const wrappers: ReadonlyArray<Wrapper> = [
   { ...verbose, name: "Gate", make: made(Gate.middleware({ decide: () => Effect.succeed(true) })) },
   { ...costly, name: "Matured", make: made(Matured.middleware({ age: 0 })) },
   { ...pure, name: "Quota", make: () => Quota.middleware({ ledger, limits: [{ bytes: 1e12 }] }) },
-  { ...pure, name: "Sub", make: () => Sub.middleware({ prefix: RepositoryName.make("a") }) },
+  {
+    ...costly,
+    name: "AsCaller, with a known decision",
+    make: made(AsCaller.middleware({ store: Registry.fromHandler(() => Effect.dieMessage("nothing is read")) })),
+    isVariant: true
+  },
+  { ...pure, name: "Sub", make: () => Sub.middleware({ prefix }) },
+  // `Sub` undoes it, so that the names stay the same in a stack.
+  {
+    ...pure,
+    name: "Under, within Sub",
+    target: 400,
+    make: () => Middleware.compose(Under.middleware({ prefix }), Sub.middleware({ prefix })),
+    isVariant: true
+  },
   { ...pure, name: "Route", make: () => Route.middleware(elsewhere) },
   { ...costly, name: "Union", make: () => Union.middleware(elsewhere) },
   { ...costly, name: "Retry", make: Retry.middleware },

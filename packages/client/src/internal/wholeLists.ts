@@ -6,7 +6,6 @@ import type { Tag } from "@effect-oci/core/Tag"
 import type { ListOperation } from "@effect-oci/protocol/Page"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 
 /**
  * Keeps lists that the client had to read whole because the registry does not page them in order. A caller that reads
@@ -44,7 +43,10 @@ const sizeOf = ({ items }: CachedList): number => items.reduce((sum, item) => su
 export const make = (): WholeLists => {
   const lists = new LruMap<string, CachedList>(maxBytes, sizeOf)
   const keyAndTime = (operation: ListOperation) =>
-    Effect.zipWith(Caller.Caller, Clock.currentTimeMillis, (caller, now) => ({ key: keyOf(operation, caller), now }))
+    Effect.zipWith(Caller.fingerprint, Clock.currentTimeMillis, (caller, now) => ({
+      key: caller === undefined ? undefined : keyOf(operation, caller),
+      now
+    }))
   /** Drops the list of a repository's tags, and the lists of repositories. */
   const forget = (repository: RepositoryName) =>
     Effect.sync(() => lists.deleteWhere((_, list) => list.repository === undefined || list.repository === repository))
@@ -69,10 +71,5 @@ export const make = (): WholeLists => {
   }
 }
 
-const keyOf = (operation: ListOperation, caller: Caller.Identity): string | undefined => {
-  const repository = operation._tag === "ListRepositories" ? "" : operation.repository
-  // Claims may contain values that JSON cannot represent. No list is kept for such a caller.
-  return Either.getOrUndefined(
-    Either.try(() => JSON.stringify([operation._tag, repository, Caller.key(caller), caller.claims]))
-  )
-}
+const keyOf = (operation: ListOperation, caller: string): string =>
+  `${operation._tag} ${operation._tag === "ListRepositories" ? "" : operation.repository} ${caller}`

@@ -6,7 +6,7 @@ import type { Handler } from "@effect-oci/core"
  * forward the mount without a source, because the registry could then take the blob from any repository.
  */
 export const uploadInstead = (
-  next: Handler.Handler,
+  next: Handler.Row<"StartUpload">,
   operation: Operation.MountBlob
 ): Answer.Answer<Operation.MountBlob> => {
   const start = Operation.uploadInstead(operation)

@@ -28,6 +28,12 @@ class Parameters implements Query {
   }
 }
 
+/** Splits a target at its question mark into the path and the query. */
+export const splitTarget = (target: string): readonly [path: string, query: string | undefined] => {
+  const mark = target.indexOf("?")
+  return mark < 0 ? [target, undefined] : [target.slice(0, mark), target.slice(mark + 1)]
+}
+
 /** The empty query, shared because most requests have none. */
 export const none: Query = new Parameters([])
 
@@ -48,6 +54,12 @@ export const parse = (query: string): Query => {
   }
   return new Parameters(entries)
 }
+
+/** Returns the parameters of a query without some of them, as they are written. */
+export const without = (query: string, names: ReadonlyArray<string>): ReadonlyArray<string> =>
+  query.split("&").filter((parameter) =>
+    parameter !== "" && !names.includes(decodeName(parameter.split("=", 1)[0] ?? ""))
+  )
 
 const decodeName = (name: string): string =>
   name.includes("%")

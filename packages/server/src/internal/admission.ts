@@ -33,8 +33,8 @@ export const admitted = (guard: Guard, request: Wire.Request, limits: Request.Op
   )
 
 /** Adds the body to the admitted operation. The guard may have changed the other fields of that operation. */
-const withBytes = ({ caller, operation }: Admission, whole: Operation.Operation): Admission => ({
-  caller,
+const withBytes = ({ operation, ...rest }: Admission, whole: Operation.Operation): Admission => ({
+  ...rest,
   operation: operation._tag === "PushManifest" && whole._tag === "PushManifest"
     ? new Operation.PushManifest({ ...operation, bytes: whole.bytes })
     : operation

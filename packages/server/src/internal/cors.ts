@@ -19,6 +19,7 @@ const exposed = [
   "location",
   "oci-chunk-min-length",
   "oci-filters-applied",
+  "oci-namespace",
   "oci-subject",
   "oci-tag",
   "range",

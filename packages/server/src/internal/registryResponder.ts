@@ -6,12 +6,13 @@ import * as Middleware from "@effect-oci/core/Middleware"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as UploadIds from "@effect-oci/core/UploadIds"
-import type { Guard } from "@effect-oci/guard/Guard"
+import type { Admission, Guard } from "@effect-oci/guard/Guard"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import * as Request from "@effect-oci/protocol/Request"
 import * as Response from "@effect-oci/protocol/Response"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import { admitted, begin } from "./admission.js"
 import * as blobResponse from "./blobResponse.js"
 import * as bodiesInMemory from "./bodiesInMemory.js"
@@ -64,20 +65,24 @@ export const make = (handler: Handler, settings: Settings): Respond => {
     const client = () => networkOf(request) ?? ""
     const bodies = inMemory(client)
     const limits = { maxManifestBytes, inMemory: bodies.request }
-    const runAs = (operation: Command, caller: Caller.Identity) =>
-      asCaller(run(operation, request, caller), caller, () => networkOf(request))
-    const runLimited = (operation: Command, caller: Caller.Identity) => {
-      const counted = () => Answer.map(runAs(operation, caller), bodies.response)
+    const runAs = (operation: Command, admission: Omit<Admission, "operation">) =>
+      asCaller(run(operation, request, admission.caller), admission, () => networkOf(request))
+    const runLimited = (operation: Command, admission: Omit<Admission, "operation">) => {
+      const counted = () => Answer.map(runAs(operation, admission), bodies.response)
       return operation._tag === "Ping" ? counted() : Operation.matchShape(operation, {
         value: (operation) => isLarge(operation) ? inTurn(client(), counted) : counted(),
         // The content of a blob is a stream, or is already in the memory of the store.
-        content: (operation) => runAs(operation, caller),
+        content: (operation) => runAs(operation, admission),
         list: () => inTurn(client(), () => bodies.list(maxPageBytes, counted))
       })
     }
     const response = guard === undefined
-      ? begin(request, Request.decode(request, limits), (operation) => runLimited(operation, Caller.anonymous))
-      : begin(request, admitted(guard, request, limits), ({ caller, operation }) => runLimited(operation, caller))
+      ? begin(
+        request,
+        Request.decode(request, limits),
+        (operation) => runLimited(operation, { caller: Caller.anonymous })
+      )
+      : begin(request, admitted(guard, request, limits), (admission) => runLimited(admission.operation, admission))
     return Answer.ifPending(response, Effect.ensuring(bodies.release))
   })
 }
@@ -116,20 +121,30 @@ const value = (
   )
 }
 
-/** Provides the caller to a response. A settled answer did not read the caller. */
+/**
+ * Provides the caller to a response, and adds the challenge of the guard if the registry does not know the caller. A
+ * settled answer did not read the caller.
+ */
 const asCaller = (
   response: Effect.Effect<Wire.Response>,
-  caller: Caller.Identity,
+  { caller, challenge, presented }: Omit<Admission, "operation">,
   networkOf: () => string | undefined
-): Effect.Effect<Wire.Response> =>
-  Answer.ifPending(response, (pending) => {
+): Effect.Effect<Wire.Response> => {
+  const answer = Answer.ifPending(response, (pending) => {
     const network = networkOf()
     return Effect.flatMap(Caller.Caller, (ambient) =>
-      Effect.provideService(pending, Caller.Caller, {
-        ...(caller === Caller.anonymous ? ambient : caller),
-        network
-      }))
+      pending.pipe(
+        Effect.provideService(Caller.Caller, { ...(caller === Caller.anonymous ? ambient : caller), network }),
+        presented === undefined ? identity : Effect.provideService(Caller.Presented, presented)
+      ))
   })
+  return challenge === undefined ?
+    answer :
+    Answer.map(
+      answer,
+      (response) => response.status === 401 ? { ...response, headers: { ...challenge, ...response.headers } } : response
+    )
+}
 
 /** The size from which a manifest takes long to parse, in bytes. */
 const largeManifest = 64 * 1024
