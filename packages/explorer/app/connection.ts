@@ -40,7 +40,8 @@ const withoutReferrers = new Set<string>()
 /** Requests have no cookies of the browser, and a 401 opens no dialog of the browser. Lists are never old. */
 const fetchPlainly: typeof fetch = async (input, init) => {
   const answer = fetch(input, { ...init, credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer" })
-  const [, repository] = /^([^?]*)\/referrers\/[^/]+$/.exec(String(input)) ?? []
+  const url = input instanceof Request ? input.url : new URL(input).href
+  const [, repository] = /^([^?]*)\/referrers\/[^/]+$/.exec(url) ?? []
   if (repository === undefined) return answer
   // Many registries send the headers of CORS only in answers of paths that they know: the browser hides their 404.
   const response = await answer.catch((error) => {
