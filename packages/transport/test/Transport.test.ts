@@ -3,9 +3,11 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Context, Effect, FiberRef, Stream } from "effect"
 import * as Origin from "../src/Origin.js"
 import * as Transport from "../src/Transport.js"
+
+class Place extends Context.Reference<Place>()("transport/test/Place", { defaultValue: () => "nowhere" }) {}
 
 const echo = HttpClient.make((request) =>
   Effect.succeed(HttpClientResponse.fromWeb(request, new Response(request.headers["x-trail"])))
@@ -58,6 +60,35 @@ describe("Transport", () => {
       const parts = new Set<string | symbol>(["preprocess", "postprocess"])
       const other = new Proxy(echo, { has: (client, name) => !parts.has(name) && name in client })
       expect(yield* trail(adding("mine")(other))).toBe("mine")
+    }))
+})
+
+describe("Transport.mapContext", () => {
+  const place = Effect.withFiberRuntime<string>((fiber) => Effect.succeed(Context.get(fiber.currentContext, Place)))
+  const within = <A, E>(effect: Effect.Effect<A, E>, name: string) =>
+    Transport.mapContext(effect, (context) => Context.add(context, Place, name))
+
+  it.effect("changes the context for the effect, also in its fibers, and puts it back however the effect ends", () =>
+    Effect.gen(function*() {
+      const trace: Array<string> = []
+      const note = Effect.tap(place, (name) => Effect.sync(() => trace.push(name)))
+      const nested = note.pipe(
+        Effect.zipRight(within(Effect.zipRight(note, Effect.all([note, note], { concurrency: 2 })), "inner")),
+        Effect.zipRight(note)
+      )
+      yield* within(nested, "outer")
+      expect(trace).toEqual(["outer", "inner", "inner", "inner", "outer"])
+      for (const end of [Effect.fail("broken"), Effect.die("defect"), Effect.interrupt]) {
+        yield* Effect.exit(within(Effect.zipRight(place, end), "outer"))
+        expect(yield* place).toBe("nowhere")
+      }
+    }))
+
+  it.effect("keeps other references that the effect sets", () =>
+    Effect.gen(function*() {
+      const level = FiberRef.unsafeMake(0)
+      yield* within(within(FiberRef.set(level, 1), "inner"), "outer")
+      expect([yield* FiberRef.get(level), yield* place]).toEqual([1, "nowhere"])
     }))
 })
 
