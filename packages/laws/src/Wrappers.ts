@@ -38,6 +38,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as fc from "fast-check"
 import * as models from "./internal/models.js"
 import { quota as quotaModel } from "./internal/quotaModel.js"
+import { under as underModel } from "./internal/underModel.js"
 import { union as unionModel } from "./internal/unionModel.js"
 import type { Subject } from "./Laws.js"
 import * as Laws from "./Laws.js"
@@ -233,7 +234,7 @@ export const sub: fc.Arbitrary<Subject> = fc.constantFrom("team", "library", "te
 export const under: fc.Arbitrary<Subject> = fc.constantFrom("team", "library").map((prefix) => ({
   code: `Under.middleware({ prefix: RepositoryName.make("${prefix}") })`,
   wrapper: Under.middleware({ prefix: RepositoryName.make(prefix) }),
-  model: models.under(prefix)
+  model: underModel(prefix)
 }))
 
 const signed = Requirement.present({

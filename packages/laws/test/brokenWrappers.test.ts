@@ -15,6 +15,7 @@ import type { Scope } from "effect"
 import * as fc from "fast-check"
 import * as models from "../src/internal/models.js"
 import { quota } from "../src/internal/quotaModel.js"
+import { under as underModelOf } from "../src/internal/underModel.js"
 import { union as unionModel } from "../src/internal/unionModel.js"
 import * as Laws from "../src/Laws.js"
 import { artifactType } from "../src/SampleWorld.js"
@@ -38,7 +39,7 @@ const prefix = RepositoryName.make("team")
 const sub = Sub.middleware({ prefix })
 const subModel = models.sub("team")
 const under = Under.middleware({ prefix })
-const underModel = models.under("team")
+const underModel = underModelOf("team")
 const immutableModel = models.immutable(() => true, () => true)
 const denied = (operation: Operation.Operation) => Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
 

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Cache from "./Cache.js"
 import { Rights } from "./internal/asCaller/rights.js"
+import { overStore } from "./internal/cache/overStore.js"
 import * as shared from "./internal/cache/shared.js"
 import * as members from "./internal/members.js"
 import type { ErrorOf, RegistrySource, RequirementsOf } from "./RegistrySource.js"
@@ -124,15 +125,6 @@ export const middleware = (
     }))
   })
 
-/** Creates the cache over the registry in the context. The store is built. */
-const inner = <Store extends RegistrySource>(options: Options<Store>) =>
-  Layer.scoped(
-    Registry,
-    Effect.flatMap(Effect.all([Registry, members.Members]), ([{ handle }, [store]]) =>
-      Effect.map(middleware({ ...options, store: store! }), (apply) =>
-        Registry.fromHandler(apply(handle))))
-  )
-
 /**
  * Creates a layer that requires a registry, and provides that registry with a cache in front of it. {@link wrap} does
  * the same in a pipe.
@@ -146,7 +138,7 @@ export const layer = <const Store extends RegistrySource>(
   Registry,
   ErrorOf<Store>,
   Registry | RequirementsOf<Store>
-> => Layer.provide(inner(options), members.layer([options.store])) as never
+> => Layer.provide(overStore(options, middleware), members.layer([options.store])) as never
 
 /**
  * Wraps the registry of a layer, whose answers depend on the caller, with a cache.
@@ -177,4 +169,4 @@ export const wrap = <const Store extends RegistrySource>(options: Options<Store>
   Registry,
   E | ErrorOf<Store>,
   R | RequirementsOf<Store>
-> => Layer.provide(inner(options), [registry, members.layer([options.store])]) as never
+> => Layer.provide(overStore(options, middleware), [registry, members.layer([options.store])]) as never

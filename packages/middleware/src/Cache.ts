@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Options } from "./CacheOptions.js"
+import { overStore } from "./internal/cache/overStore.js"
 import * as shared from "./internal/cache/shared.js"
 import * as members from "./internal/members.js"
 import type { ErrorOf, RegistrySource, RequirementsOf } from "./RegistrySource.js"
@@ -69,15 +70,6 @@ const readingAsAnonymous: Middleware.Middleware = (next) => (operation) =>
 
 const nobody = Context.make(Caller.Caller, Caller.anonymous).pipe(Context.add(Caller.Presented, undefined))
 
-/** Creates the cache over the registry in the context. The store is built. */
-const inner = <Store extends RegistrySource>(options: Options<Store>) =>
-  Layer.scoped(
-    Registry,
-    Effect.flatMap(Effect.all([Registry, members.Members]), ([{ handle }, [store]]) =>
-      Effect.map(middleware({ ...options, store: store! }), (apply) =>
-        Registry.fromHandler(apply(handle))))
-  )
-
 /**
  * Creates a layer that requires a registry, and provides that registry with a cache in front of it. {@link wrap} does
  * the same in a pipe.
@@ -91,7 +83,7 @@ export const layer = <const Store extends RegistrySource>(
   Registry,
   ErrorOf<Store>,
   Registry | RequirementsOf<Store>
-> => Layer.provide(inner(options), members.layer([options.store])) as never
+> => Layer.provide(overStore(options, middleware), members.layer([options.store])) as never
 
 /**
  * Wraps the registry of a layer with a cache.
@@ -122,4 +114,4 @@ export const wrap = <const Store extends RegistrySource>(options: Options<Store>
   Registry,
   E | ErrorOf<Store>,
   R | RequirementsOf<Store>
-> => Layer.provide(inner(options), [registry, members.layer([options.store])]) as never
+> => Layer.provide(overStore(options, middleware), [registry, members.layer([options.store])]) as never

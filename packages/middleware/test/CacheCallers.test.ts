@@ -2,7 +2,7 @@
 import { Body, Caller, Handler, Middleware, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer } from "effect"
+import { Cause, Effect, Exit, Layer, Redacted } from "effect"
 import { Authorize, Cache, Filter, Limit, Logging, Route, Sub, Union } from "../src/index.js"
 import { image, make, memory, push, read, repository, sum, tag, text } from "./cache.js"
 
@@ -96,6 +96,22 @@ describe("Cache and callers", () => {
       expect(yield* pull.pipe(as("bob"))).toBe(sum(one.content))
       expect(world.base.seen.length).toBe(requests)
       expect((yield* Effect.flip(pull.pipe(as("mallory"))))._tag).toBe("OciDenied")
+    }))
+
+  it.scoped("reads from the upstream without the credentials that the caller presented", () =>
+    Effect.gen(function*() {
+      const base = yield* memory()
+      const presented: Array<Caller.Presentation | undefined> = []
+      const middleware = yield* Cache.middleware({ store: yield* memory({ sparseManifests: true }) })
+      const cache = Registry.fromHandler(middleware((operation) =>
+        Effect.flatMap(Caller.Presented, (found) => {
+          presented.push(found)
+          return base.handle(operation)
+        })
+      ))
+      const bearer = Effect.provideService(Caller.Presented, { _tag: "Bearer", token: Redacted.make("CANARY") })
+      yield* Effect.exit(bearer(cache.getManifest(repository, tag)))
+      expect(presented).toEqual([undefined])
     }))
 
   it.scoped("reads from the upstream as the anonymous caller, so that private content of one caller is not stored for others", () =>

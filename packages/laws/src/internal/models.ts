@@ -42,7 +42,7 @@ export const hop: Model = (next) => {
   }
 }
 
-const reads: ReadonlySet<Operation.OperationTag> = new Set([
+export const reads: ReadonlySet<Operation.OperationTag> = new Set([
   "ResolveBlob",
   "GetBlob",
   "ResolveManifest",
@@ -58,10 +58,10 @@ export const readOnly: Model = (next) => (operation) =>
   reads.has(operation._tag) ? next(operation) : fails("OciUnsupported")
 
 /** Opens an upload session instead of mounting a blob. */
-const upload = (next: Spec, operation: Operation.MountBlob) =>
+export const upload = (next: Spec, operation: Operation.MountBlob) =>
   next(new Operation.StartUpload({ repository: operation.repository }))
 
-const listed = <A>(expected: ReturnType<Spec>, f: (items: ReadonlyArray<A>) => ReadonlyArray<A>) =>
+export const listed = <A>(expected: ReturnType<Spec>, f: (items: ReadonlyArray<A>) => ReadonlyArray<A>) =>
   "result" in expected ? is(f(expected.result as ReadonlyArray<A>)) : expected
 
 /**
@@ -277,35 +277,6 @@ export const sub = (prefix: string): Model => (next) => {
     }) as typeof operation
     return mapped._tag === "MountBlob" && mapped.from === undefined ? upload(next, mapped) : next(mapped)
   }
-}
-
-/** The model of `Under`. Repositories outside the prefix do not exist. */
-export const under = (prefix: string): Model => (next) => {
-  const root = `${prefix}/`
-  const below = (name: Name) => name.slice(root.length) as Name
-  return (operation) => {
-    if (operation._tag === "ListRepositories") {
-      const { last, limit } = operation
-      return listed<Name>(
-        next(new Operation.ListRepositories({})),
-        (names) => page(names.map((name) => root + name as Name), last, limit)
-      )
-    }
-    if (!operation.repository.startsWith(root)) return absent(operation)
-    const from = "from" in operation ? operation.from : undefined
-    const mapped = Object.assign(Object.create(Object.getPrototypeOf(operation) as object), operation, {
-      repository: below(operation.repository),
-      ...(from === undefined ? {} : { from: below(from) })
-    }) as typeof operation
-    return mapped._tag === "MountBlob" && from?.startsWith(root) === false ? upload(next, mapped) : next(mapped)
-  }
-}
-
-/** Returns the response of a registry that has no repositories and accepts no writes. */
-const absent = (operation: Operation.Operation) => {
-  if (operation._tag === "ListReferrers") return is([])
-  if (!reads.has(operation._tag)) return fails("OciDenied")
-  return fails(operation._tag === "ResolveBlob" || operation._tag === "GetBlob" ? "OciBlobUnknown" : "OciNameUnknown")
 }
 
 /** The model of `Route`: another registry serves some repositories. */
