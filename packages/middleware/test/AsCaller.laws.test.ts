@@ -37,13 +37,13 @@ describe("AsCaller, in random histories of callers,", () => {
   it(
     "serves nothing that the upstream did not grant to the caller within the time to live, and all that it grants",
     async () => {
-      expect(await broken(asCaller(timeToLive), { timeToLive, isComplete: true }, 150)).toBeUndefined()
+      expect(await broken(asCaller(timeToLive), { timeToLive, isComplete: true }, 100)).toBeUndefined()
     },
     60_000
   )
 
   it("serves what the upstream grants now, with a time to live of 0", async () => {
-    expect(await broken(asCaller(0), { timeToLive: 0, isComplete: true }, 50)).toBeUndefined()
+    expect(await broken(asCaller(0), { timeToLive: 0, isComplete: true }, 30)).toBeUndefined()
   }, 60_000)
 
   const leaks: ReadonlyArray<readonly [name: string, wrapper: callers.Wrapper]> = [

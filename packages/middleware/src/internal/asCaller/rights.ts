@@ -50,19 +50,24 @@ export class Rights {
         const known = this.#decisions.get(key)
         return known !== undefined && now < known.validUntil
           ? Answer.succeed(known.descriptor)
-          : this.#checks.share(key, this.#check(operation, key))
+          : this.#checkOnce(operation, key)
       })
     })
   }
 
-  /**
-   * Forgets what all callers may read in a repository, and cancels the checks of it that run. A check that waits for one
-   * of these starts again.
-   */
+  /** Forgets what all callers may read in a repository, and cancels the checks of it that run. */
   forget(repository: Name): Effect.Effect<void> {
     return Effect.zipRight(
       this.#checks.cancel((key) => repositoryOf(key) === repository),
       Effect.sync(() => this.#decisions.deleteGroup(repository))
+    )
+  }
+
+  /** Shares a check with the other calls of the caller. After a change cancels the check, each call asks for itself. */
+  #checkOnce(operation: Resolve, key: string): Found {
+    return Effect.flatMap(
+      this.#checks.run(key, (complete) => Effect.map(this.#check(operation, key), complete)),
+      (descriptor) => descriptor === undefined ? this.#ask(operation) : Answer.succeed(descriptor)
     )
   }
 
