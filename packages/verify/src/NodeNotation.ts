@@ -135,7 +135,7 @@ const examine = ({ bytes, evidence: { subject } }: Layer, trust: Trust): Effect.
     return { by: nameOf(signer), validUntil: Math.min(validUntil, expiry) }
   })
 
-const known: ReadonlyArray<string> = [notation.attribute.scheme, notation.attribute.expiry]
+const known: ReadonlySet<string> = new Set([notation.attribute.scheme, notation.attribute.expiry])
 
 /** Checks the attributes of a signature. Returns the time at which it expires. */
 const checkHeader = (header: typeof notation.Protected.Type, now: number): Effect.Effect<number, Rejected> => {
@@ -144,7 +144,7 @@ const checkHeader = (header: typeof notation.Protected.Type, now: number): Effec
   if (scheme !== notation.scheme) {
     return rejected(`has the signing scheme ${JSON.stringify(scheme.slice(0, 80))}, which is not supported`)
   }
-  const unknown = crit.find((name) => !known.includes(name))
+  const unknown = crit.find((name) => !known.has(name))
   if (unknown !== undefined) {
     return rejected(`has the critical attribute ${JSON.stringify(unknown.slice(0, 80))}, which is not supported`)
   }

@@ -77,8 +77,9 @@ export const key = (publicKey: string | CryptoKey, options: { readonly name?: st
 const read = (pem: string): Uint8Array => {
   try {
     return keys.fromPem("PUBLIC KEY", pem)
-  } catch (error) {
-    throw new TypeError(`cannot read the public key: ${error instanceof Error ? error.message : String(error)}`)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new TypeError(`cannot read the public key: ${reason}`, { cause })
   }
 }
 

@@ -1,19 +1,11 @@
-import {
-  Digest,
-  Handler,
-  Operation,
-  ReferenceSet,
-  Registry,
-  RegistryError,
-  RepositoryName,
-  Tag
-} from "@effect-oci/core"
+import { Digest, Handler, ReferenceSet, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import type { Operation } from "@effect-oci/core"
 import { Authorize } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Fiber, Layer, Stream, TestClock } from "effect"
-import type { Requirement } from "../src/index.js"
-import { Cosign, Policy, Sign, Verify } from "../src/index.js"
+import type { Policy, Requirement } from "../src/index.js"
+import { Cosign, Sign, Verify } from "../src/index.js"
 import * as images from "./images.js"
 
 const { repository } = images

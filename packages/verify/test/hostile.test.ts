@@ -28,7 +28,9 @@ const mutated = (document: unknown): fc.Arbitrary<unknown> => {
   walk(document, [])
   const replace = (value: unknown, [key, ...rest]: ReadonlyArray<string>, by: unknown): unknown => {
     if (key === undefined) return by
-    const copy: any = Array.isArray(value) ? [...value] : { ...value as object }
+    const copy = (Array.isArray(value) ? [...value as Array<unknown>] : { ...value as object }) as {
+      [key: string]: unknown
+    }
     copy[key] = replace(copy[key], rest, by)
     return copy
   }
