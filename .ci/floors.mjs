@@ -21,6 +21,7 @@ const floors = {
   auth: ["core", "protocol", "transport"],
   client: ["core", "protocol", "transport", "auth"],
   server: ["core", "protocol", "guard"],
+  explain: ["core", "protocol", "transport", "auth", "client", "server"],
   explorer: ["core", "protocol", "server"],
   daemon: ["core", "protocol", "guard", "server", "store"],
   clustered: ["store", "store-sql", "store-s3", "daemon"],
@@ -59,6 +60,7 @@ const portable = new Set([
   "resolver",
   "transfer",
   "daemon",
+  "explain",
   "explorer",
   "laws"
 ])

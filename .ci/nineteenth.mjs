@@ -12,6 +12,7 @@ const expected = [
   "packages/core/src/OperationSchema.ts",
   "packages/core/src/OperationTraits.ts",
   "packages/core/src/UploadIds.ts",
+  "packages/explain/src/internal/overlay.ts",
   "packages/laws/src/internal/models.ts",
   "packages/laws/src/internal/quotaModel.ts",
   "packages/laws/src/internal/response.ts",

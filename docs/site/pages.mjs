@@ -38,6 +38,7 @@ const chapters = {
     "packages/verify/docs/Verify.md",
     "packages/verify/docs/requirements.md",
     "packages/verify/docs/Sign.md",
+    ...pagesIn("packages/explain/docs"),
     "packages/middleware/docs/your-own.md"
   ],
   Packages: [
@@ -159,7 +160,7 @@ const textOf = (source) => {
     const more = heading === "Install" ? Markdown.sectionOf(text, "Try it")?.replace("# ", "\n\n## ") : ""
     return `${section ?? ""}${more ?? ""}`
   }
-  const [, wrapper] = /^packages\/(?:middleware|recording|verify)\/docs\/([A-Z]\w+)\.md$/.exec(file) ?? []
+  const [, wrapper] = /^packages\/(?:middleware|recording|verify|explain)\/docs\/([A-Z]\w+)\.md$/.exec(file) ?? []
   if (wrapper !== undefined) {
     const api = `/api/${file.split("/")[1]}/${wrapper}`
     return `${text.trimEnd()}\n\n## API\n\n[\`${wrapper}\`](${api}) has the signatures and the types.\n`

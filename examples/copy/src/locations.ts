@@ -8,7 +8,7 @@ import * as NodeDockerTar from "@effect-oci/transfer/NodeDockerTar"
 import * as NodeLayoutImages from "@effect-oci/transfer/NodeLayoutImages"
 import * as NodeLayoutTar from "@effect-oci/transfer/NodeLayoutTar"
 import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
-import { Context, Effect, Either, Layer } from "effect"
+import { Context, Effect, Either, identity, Layer } from "effect"
 import type { Scope } from "effect"
 import { existsSync } from "node:fs"
 
@@ -69,6 +69,11 @@ export const parse = (text: string): Either.Either<Location, SyntaxInvalid> => {
   return Either.map(reference, (reference) => ({ _tag: "Registry", text, reference }))
 }
 
+/** Wraps the registry of a layout or an archive, which is not reached over HTTP. */
+export interface Explained {
+  <E, R>(registry: Layer.Layer<Registry, E, R>, name: string): Layer.Layer<Registry, E, R>
+}
+
 const built = <E>(layer: Layer.Layer<Registry, E>) => Effect.map(Layer.build(layer), Context.get(Registry))
 
 /** Returns the folder of a layout, or unpacks an archive and returns the temporary folder. */
@@ -83,8 +88,11 @@ const folderOf = ({ _tag, path }: OnDisk) => {
   }
 }
 
-/** Opens the source of a copy. Returns it with the tags to set if the target has no tag. */
-export const source = (location: Location) =>
+/**
+ * Opens the source of a copy. Returns it with the tags to set if the target has no tag. `explained` wraps the registry of
+ * a layout or an archive.
+ */
+export const source = (location: Location, explained: Explained = identity) =>
   Effect.gen(function*() {
     if (location._tag === "Registry") {
       const { registry: host, repository, tag } = location.reference
@@ -93,7 +101,7 @@ export const source = (location: Location) =>
       return { registry, host, repository, reference, tags: tag === undefined ? [] : [tag] }
     }
     const folder = yield* folderOf(location)
-    const registry = yield* built(NodeOciLayout.layer(folder))
+    const registry = yield* built(explained(NodeOciLayout.layer(folder), location.text))
     const { digest, tag } = yield* NodeLayoutImages.find(folder, location.digest ?? location.name).pipe(
       Effect.mapError((error) =>
         error._tag === "OciImageNotFound"
@@ -123,7 +131,12 @@ const tagIn = ({ _tag, name }: OnDisk): Tag.Tag | undefined => {
  */
 export const into = <A, E, R>(
   location: Location,
-  options: { readonly from: Location; readonly tags: ReadonlyArray<Tag.Tag>; readonly dryRun: boolean },
+  options: {
+    readonly from: Location
+    readonly tags: ReadonlyArray<Tag.Tag>
+    readonly dryRun: boolean
+    readonly explained?: Explained | undefined
+  },
   copy: (target: Copy.Target) => Effect.Effect<A, E | RegistryError.RegistryError, R | Scope.Scope>
 ) => {
   if (location._tag === "Registry") {
@@ -144,7 +157,8 @@ export const into = <A, E, R>(
   )
   if (options.dryRun) {
     const isThere = location._tag === "Layout" && existsSync(location.path)
-    return Effect.provide(run, isThere ? NodeOciLayout.layer(location.path) : Memory.layer())
+    const registry = isThere ? NodeOciLayout.layer(location.path) : Memory.layer()
+    return Effect.provide(run, (options.explained ?? identity)(registry, location.text))
   }
   switch (location._tag) {
     case "Layout":

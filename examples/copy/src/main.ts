@@ -2,11 +2,13 @@
  * A command that copies images and artifacts between registries, image layouts and archives: see the README.
  */
 import * as NodeCredentials from "@effect-oci/auth/NodeCredentials"
+import { Enforce, Explain, Explanation } from "@effect-oci/explain"
 import * as NodeResolver from "@effect-oci/resolver/NodeResolver"
 import { Copy, Progress } from "@effect-oci/transfer"
 import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Cause, Console, Effect, Exit, Layer, Logger, Option } from "effect"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { Cause, Console, Effect, Exit, identity, Layer, Logger, Option } from "effect"
 import * as display from "./display.js"
 import * as failure from "./failure.js"
 import * as locations from "./locations.js"
@@ -21,7 +23,7 @@ const logger = Logger.replace(
   })
 )
 
-const copy = (given: options.Given) =>
+const copy = (given: options.Given, explained?: locations.Explained) =>
   Effect.gen(function*() {
     const sides = failure.sides()
     const { source: from, target: to } = given
@@ -30,9 +32,10 @@ const copy = (given: options.Given) =>
         ? error
         : new failure.CopyFailed({ side, location: side === "source" ? from : to, error })
     const progress = yield* Progress.make
-    const started = performance.now()
-    const { tags, ...source } = yield* Effect.mapError(locations.source(from), failed("source"))
-    const summary = yield* locations.into(to, { from, tags, dryRun: given.dryRun }, (target) => {
+    const { tags, ...source } = yield* Effect.mapError(locations.source(from, explained), failed("source"))
+    // Nothing is created for an explanation either: `explained` keeps what is written in memory.
+    const dryRun = given.dryRun || explained !== undefined
+    return yield* locations.into(to, { from, tags, dryRun, explained }, (target) => {
       const ends = {
         source: { ...source, registry: sides.marked(source.registry, "source") },
         target: { ...target, registry: sides.marked(target.registry, "target") }
@@ -46,24 +49,55 @@ const copy = (given: options.Given) =>
         retryTime: given.retryTime,
         dryRun: given.dryRun
       }).pipe(
-        display.during(progress),
+        explained === undefined ? display.during(progress) : identity,
         Effect.mapError((error) => {
           const { error: reason, side } = sides.of(error)
           return new failure.CopyFailed({ side, location: side === "source" ? from : to, error: reason })
         })
       )
     }).pipe(Effect.mapError(failed("target")))
-    const seconds = (performance.now() - started) / 1000
-    yield* Console.log(display.summarize(summary, { dryRun: given.dryRun, seconds, target: to.text }))
   }).pipe(
     Effect.scoped,
-    Effect.provide(
-      NodeResolver.layerHosts({ plainHttp: given.plainHttp }).pipe(
-        Layer.provide(NodeCredentials.layerDockerConfig()),
-        Layer.provide(NodeHttp.layer())
+    Effect.provide(NodeResolver.layerHosts({ plainHttp: given.plainHttp }))
+  )
+
+/** Explains a copy: what it would ask is printed, and written to a file. */
+const explain = (given: options.Given, file: string | undefined) =>
+  Effect.gen(function*() {
+    const sequential = { ...given, concurrency: 1 }
+    const { exit, explanation } = yield* Explain.run(
+      copy(sequential, (registry, name) => registry.pipe(Explain.wrap({ name })))
+    )
+    if (file !== undefined) {
+      yield* Effect.flatMap(
+        FileSystem.FileSystem,
+        (files) => files.writeFileString(file, Explanation.encode(explanation))
       )
-    ),
-    Effect.onInterrupt(() => Console.error("copy: interrupted: run it again to copy the rest"))
+    }
+    yield* Console.log(Explanation.format(explanation))
+    yield* exit
+  })
+
+/** Copies, and prints a summary. */
+const run = (given: options.Given) =>
+  Effect.gen(function*() {
+    const started = performance.now()
+    const summary = yield* copy(given)
+    const seconds = (performance.now() - started) / 1000
+    yield* Console.log(display.summarize(summary, { dryRun: given.dryRun, seconds, target: given.target.text }))
+  }).pipe(Effect.onInterrupt(() => Console.error("copy: interrupted: run it again to copy the rest")))
+
+/** Refuses what the explanation in a file does not contain. */
+const enforced = (file: string) =>
+  Layer.unwrapEffect(Effect.gen(function*() {
+    const text = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(file))
+    return Enforce.layerHttpClient({ explanation: yield* Explanation.decode(text) })
+  }))
+
+const http = ({ enforce }: options.Given) =>
+  Layer.mergeAll(
+    NodeCredentials.layerDockerConfig(),
+    enforce === undefined ? NodeHttp.layer() : Layer.provide(enforced(enforce), NodeHttp.layer())
   )
 
 const main = Effect.flatMap(options.parse(process.argv.slice(2)), (parsed) => {
@@ -73,7 +107,10 @@ const main = Effect.flatMap(options.parse(process.argv.slice(2)), (parsed) => {
     case "Version":
       return Console.log("0.0.0")
     case "Copy":
-      return copy(parsed.given)
+      return Effect.provide(
+        parsed.given.explain === undefined ? run(parsed.given) : explain(parsed.given, parsed.given.explain.file),
+        http(parsed.given)
+      )
   }
 }).pipe(
   Effect.tapErrorCause((cause) => {

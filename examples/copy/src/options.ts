@@ -32,6 +32,10 @@ OPTIONS:
   --concurrency N         copy at most N blobs at the same time (default: 4)
   --retry-time TIME       how long to wait for a registry in an outage, such as 2m (default: 30s)
   --dry-run               only report what would be copied
+  --explain               write nothing, and print each request that the copy would make, with the
+                          scopes it needs and the origin of the credentials; reads manifests
+  --explain-to FILE       the same, and write the explanation to a file as JSON
+  --enforce FILE          copy, and refuse every host and scope that this explanation does not contain
   --plain-http            use HTTP for all registries (default: for localhost only)
   --tls                   use HTTPS for all registries, localhost too
   -h, --help              show this help
@@ -54,6 +58,10 @@ export interface Given {
   readonly concurrency: number
   readonly retryTime: Duration.Duration
   readonly dryRun: boolean
+  /** Whether to explain the copy, and the file for the explanation. */
+  readonly explain: { readonly file: string | undefined } | undefined
+  /** The file with the explanation that the copy is held to. */
+  readonly enforce: string | undefined
   /** Returns whether to use plain HTTP for a host. Default: only for localhost. */
   readonly plainHttp: ((host: string) => boolean) | undefined
 }
@@ -76,6 +84,9 @@ const flags = {
   concurrency: { type: "string" },
   "retry-time": { type: "string" },
   "dry-run": { type: "boolean" },
+  explain: { type: "boolean" },
+  "explain-to": { type: "string" },
+  enforce: { type: "string" },
   "plain-http": { type: "boolean" },
   tls: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -120,6 +131,10 @@ export const parse = (args: ReadonlyArray<string>): Either.Either<Parsed, WrongA
     if (values.all === true && values.platform !== undefined) {
       return yield* wrong("--all and --platform exclude each other")
     }
+    const explain = values.explain === true || values["explain-to"] !== undefined
+    if (explain && (values["dry-run"] === true || values.enforce !== undefined)) {
+      return yield* wrong("--explain excludes --dry-run and --enforce")
+    }
     const source = yield* locations.parse(from)
     const target = yield* locations.parse(to)
     if (values.all === true && target._tag === "Docker") {
@@ -137,6 +152,8 @@ export const parse = (args: ReadonlyArray<string>): Either.Either<Parsed, WrongA
       concurrency: yield* integer("--concurrency", values.concurrency ?? "4"),
       retryTime: yield* duration("--retry-time", values["retry-time"] ?? "30s"),
       dryRun: values["dry-run"] ?? false,
+      explain: explain ? { file: values["explain-to"] } : undefined,
+      enforce: values.enforce,
       plainHttp: values["plain-http"] === true ? () => true : values.tls === true ? () => false : undefined
     }
     return { _tag: "Copy" as const, given }

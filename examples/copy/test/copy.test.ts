@@ -245,6 +245,40 @@ describe("the command", () => {
     60_000
   )
 
+  it.scopedLive("explains a copy without a write, and holds a copy to the explanation", () =>
+    Effect.gen(function*() {
+      const source = yield* served
+      const target = yield* served
+      yield* pushIndex(source.registry)
+      const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
+      const [file, config, to] = [join(folder, "copy.json"), join(folder, "config.json"), `${target.host}/one`]
+      const auth = Buffer.from("alice:CANARY").toString("base64")
+      writeFileSync(config, JSON.stringify({ auths: { [target.host]: { auth } } }))
+      const env = { DOCKER_CONFIG: folder }
+
+      const explained = yield* runWith(env, "--explain-to", file, `${source.host}/${app}:v1`, `${to}:v1`)
+      expect(explained).toMatchObject({ exitCode: 0, stderr: "" })
+      expect(explained.stdout).toContain(`http://${target.host}
+  credentials: ${config}, key ${target.host} (a user and a password)
+  scope: repository:one:pull,push
+`)
+      expect(explained.stdout).toMatch(/^ {3}1x {3}PUT {4}\/v2\/one\/manifests\/v1$/m)
+      expect(explained.stdout).not.toContain("CANARY")
+      expect((yield* Effect.flip(target.registry.resolveManifest(RepositoryName.make("one"), v1)))._tag)
+        .toBe("OciNameUnknown")
+
+      const held = yield* run("--enforce", file, `${source.host}/${app}:v1`, `${to}:v1`)
+      expect(held).toMatchObject({ exitCode: 0, stderr: "" })
+      const refused = yield* run("--enforce", file, `${source.host}/${app}:v1`, `${target.host}/two:v1`)
+      expect(refused).toMatchObject({ exitCode: 1 })
+      expect(refused.stderr).toMatch(/^copy: cannot write the target .*does not contain the scope repository:two:pull/)
+
+      const layout = yield* run("--explain", `${source.host}/${app}:v1`, `oci:${join(folder, "layout")}`)
+      expect(layout).toMatchObject({ exitCode: 0, stderr: "" })
+      expect(layout.stdout).toMatch(/^ {3}1x {3}PushManifest /m)
+      expect(existsSync(join(folder, "layout"))).toBe(false)
+    }).pipe(provided), 60_000)
+
   it.scopedLive("uses TLS for a registry on this machine with --tls", () =>
     Effect.gen(function*() {
       const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())

@@ -31,6 +31,10 @@ describe("the arguments", () => {
     expect(given("a", "b", "--platform", "linux/aarch64").platform).toMatchObject({ architecture: "arm64" })
     expect(given("a", "b", "--tls").plainHttp?.("localhost")).toBe(false)
     expect(given("a", "b", "--plain-http").plainHttp?.("registry.example.com")).toBe(true)
+    expect(given("a", "b").explain).toBeUndefined()
+    expect(given("a", "b", "--explain").explain).toEqual({ file: undefined })
+    expect(given("a", "b", "--explain-to", "f.json").explain).toEqual({ file: "f.json" })
+    expect(given("a", "b", "--enforce", "f.json")).toMatchObject({ explain: undefined, enforce: "f.json" })
   })
 
   it("name images in layouts and archives by tag, name or digest", () => {
@@ -51,6 +55,8 @@ describe("the arguments", () => {
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
       [[], /^SOURCE and TARGET are missing$/],
       [["only-one"], /^TARGET is missing$/],
+      [["a", "b", "--explain", "--enforce", "f"], /^--explain excludes --dry-run and --enforce$/],
+      [["a", "b", "--explain-to", "f", "--dry-run"], /^--explain excludes --dry-run and --enforce$/],
       [["a", "b", "c"], /^there are 3 arguments; /],
       [["a", "b", "--unknown"], /^Unknown option '--unknown'$/],
       [["a", "b", "--concurrency", "0"], /^--concurrency must be a whole number of at least 1, not "0"$/],

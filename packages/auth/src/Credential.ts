@@ -139,3 +139,39 @@ export const secrets = (entry: Entry): ReadonlyArray<string> =>
         return [Redacted.value(credential.token)]
     }
   })
+
+const sources = new WeakMap<Entry, string>()
+
+/**
+ * Returns the same credentials with the text of where they come from, such as the name of a file and the key in it. The
+ * text contains no secret. A source of credentials names the entries that it returns.
+ *
+ * @since 0.1.0
+ * @category sources
+ */
+export const withSource = (entry: Entry, source: string): Entry => {
+  const named = [...entry]
+  sources.set(named, source)
+  return named
+}
+
+/**
+ * Returns where credentials come from, or `undefined` if their source does not say it.
+ *
+ * @since 0.1.0
+ * @category sources
+ * @example
+ * ```ts
+ * import { Credential, Credentials } from "@effect-oci/auth"
+ * import { Origin } from "@effect-oci/transport"
+ * import { Effect } from "effect"
+ *
+ * // "/home/alice/.docker/config.json, key registry.example.com"
+ * const source = Effect.gen(function*() {
+ *   const credentials = yield* Credentials.Credentials
+ *   const origin = yield* Effect.fromNullable(Origin.parse("https://registry.example.com"))
+ *   return Credential.sourceOf(yield* credentials.get(origin))
+ * })
+ * ```
+ */
+export const sourceOf = (entry: Entry): string | undefined => sources.get(entry)

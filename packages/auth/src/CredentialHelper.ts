@@ -137,8 +137,10 @@ export const get = (
     }),
     Effect.flatMap(({ exitCode, output }) => {
       if (exitCode === 0) {
-        return entryOf(output) ??
-          failed(`it answered without a user and a secret; see what "echo ${key} | ${program} get" writes`)
+        const entry = entryOf(output)
+        return entry === undefined
+          ? failed(`it answered without a user and a secret; see what "echo ${key} | ${program} get" writes`)
+          : Effect.map(entry, (found) => Credential.withSource(found, `${program}, key ${key}`))
       }
       if (/credentials not found/i.test(output)) return Effect.succeed([])
       const text = messageOf(output)

@@ -97,7 +97,9 @@ export const layerStatic = (
   Layer.sync(Credentials, () => {
     const known = new Map<string, Credential.Entry>()
     for (const [key, value] of Object.entries(entries)) {
-      known.set(hostKey(key), Array.isArray(value) ? value : [value as Credential.Credential])
+      const host = hostKey(key)
+      const entry: Credential.Entry = Array.isArray(value) ? value : [value as Credential.Credential]
+      known.set(host, Credential.withSource(entry, Credential.sourceOf(entry) ?? `static credentials, key ${host}`))
     }
     return {
       get: (origin, repository) =>
@@ -234,11 +236,11 @@ export const layerEnv = (options: EnvOptions): Layer.Layer<Credentials, ConfigEr
         ? [Credential.basic(yield* Config.string(username), yield* Config.redacted(password))]
         : []
       return layerStatic({
-        [host]: [
+        [host]: Credential.withSource([
           ...Option.toArray(Option.map(registry, Credential.registryToken)),
           ...Option.toArray(Option.map(identity, Credential.identityToken)),
           ...pair
-        ]
+        ], `the environment, key ${host}`)
       })
     })
   )

@@ -79,7 +79,9 @@ export const parse = (text: string, name: string): Either.Either<DockerConfig, C
       auths: byHost(file.auths, (value, key) => {
         const entry = credentialsOf(value)
         // Docker writes an empty entry for credentials that a helper stores.
-        return Either.isRight(entry) && entry.right.length === 0 ? undefined : entryOf("auths", key, entry)
+        return Either.isRight(entry) && entry.right.length === 0
+          ? undefined
+          : entryOf("auths", key, Either.map(entry, (each) => Credential.withSource(each, `${name}, key ${key}`)))
       }),
       credHelpers: byHost(
         file.credhelpers,

@@ -64,6 +64,34 @@ describe("Credentials", () => {
       expect(String(wrong)).toMatch(/is not a host/)
     }))
 
+  it.effect("know where they come from", () =>
+    Effect.gen(function*() {
+      const sourceOf = <E>(layer: Layer.Layer<Credentials.Credentials, E>, repository?: string) =>
+        Effect.map(get(Layer.orDie(layer), example, repository), Credential.sourceOf)
+      const fixed = Credentials.layerStatic({ "registry.example.com": alice, "registry.example.com/team": bob })
+      expect(yield* sourceOf(fixed)).toBe("static credentials, key registry.example.com")
+      expect(yield* sourceOf(fixed, "team/app")).toBe("static credentials, key registry.example.com/team")
+
+      const environment = { HOME: "/home/alice" }
+      const path = "/home/alice/.docker/config.json"
+      const stored = (text: string) =>
+        Credentials.layerDockerConfig({ environment }).pipe(Layer.provide(files({ [path]: text })))
+      const withFallback = Credentials.firstOf(Credentials.layerAnonymous, stored(config("alice")))
+      expect(yield* sourceOf(withFallback)).toBe(`${path}, key registry.example.com`)
+      const runner: CredentialHelper.Runner = {
+        run: () => Effect.succeed({ exitCode: 0, output: `{"Username":"alice","Secret":"CANARY"}` })
+      }
+      const helped = stored(JSON.stringify({ credsStore: "vault" })).pipe(
+        Layer.provide(Layer.succeed(CredentialHelper.HelperRunner, runner))
+      )
+      expect(yield* sourceOf(helped)).toBe("docker-credential-vault, key registry.example.com")
+      const env = Credentials.layerEnv({ host: "registry.example.com" }).pipe(
+        Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map([["REGISTRY_TOKEN", "CANARY"]]))))
+      )
+      expect(yield* sourceOf(env)).toBe("the environment, key registry.example.com")
+      expect(yield* sourceOf(Credentials.layerAnonymous)).toBeUndefined()
+    }))
+
   it.effect("layerConfig reads the credentials of each host", () =>
     Effect.gen(function*() {
       const credentials = Credentials.layerConfig({

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as ExplainLaws from "./ExplainLaws.js"
 export * as Faulty from "./Faulty.js"
 export * as Law from "./Law.js"
 export * as Laws from "./Laws.js"

@@ -14,6 +14,7 @@ import type * as ProxyNamespace from "@effect-oci/protocol/ProxyNamespace"
 import * as Request from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import type * as HttpApp from "@effect/platform/HttpApp"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,6 +22,7 @@ import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as browsers from "./internal/browsers.js"
 import * as cors from "./internal/cors.js"
+import * as httpClients from "./internal/httpClient.js"
 import * as mounts from "./internal/mounts.js"
 import * as platform from "./internal/platformAdapter.js"
 import * as proxyNamespaces from "./internal/proxyNamespaces.js"
@@ -203,3 +205,25 @@ export const app = (options?: Options): HttpApp.Default<never, Registry | Scope.
  */
 export const toHttpApp = (answer: Answer): HttpApp.Default<never, Scope.Scope> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => platform.handle(answer, request))
+
+/**
+ * Converts a function that answers plain requests to an HTTP client that sends its requests to this function, in this
+ * process and without a socket. For tests, and for programs that put a client in front of a registry.
+ *
+ * @since 0.1.0
+ * @category conversions
+ * @example
+ * ```ts
+ * import { Client } from "@effect-oci/client"
+ * import type { Registry } from "@effect-oci/core"
+ * import { RegistryServer } from "@effect-oci/server"
+ * import { HttpClient } from "@effect/platform"
+ * import { Effect } from "effect"
+ *
+ * const overHttp = (registry: Registry["Type"]) =>
+ *   Client.makeBare({ host: "registry.test" }).pipe(
+ *     Effect.provideService(HttpClient.HttpClient, RegistryServer.toHttpClient(RegistryServer.make()(registry.handle)))
+ *   )
+ * ```
+ */
+export const toHttpClient = (answer: Answer): HttpClient.HttpClient => httpClients.make(answer)

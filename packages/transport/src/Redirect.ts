@@ -9,6 +9,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as UrlParams from "@effect/platform/UrlParams"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ResponseBody from "./ResponseBody.js"
@@ -34,6 +35,17 @@ export interface Options {
   /** Whether a body may be redirected to another scheme, host or port. Default: `true`. */
   readonly foreignUploads?: boolean | undefined
 }
+
+/**
+ * The URL that redirected a request to another one, for a request that follows a redirect. Default: `undefined`, for
+ * all other requests. The HTTP client inside the transport reads it in the context of the request.
+ *
+ * @since 0.1.0
+ * @category context
+ */
+export class RedirectedFrom extends Context.Reference<RedirectedFrom>()("@effect-oci/transport/Redirect/From", {
+  defaultValue: (): string | undefined => undefined
+}) {}
 
 const statuses = new Set([301, 302, 303, 307, 308])
 
@@ -100,7 +112,10 @@ export const make = (options?: Options): Transport.Transport => {
       return Effect.zipRight(
         ResponseBody.dismiss(ResponseBody.fromResponse(response)),
         Either.isRight(next)
-          ? Effect.flatMap(send(next.right), (response) => follow(next.right, response, followed + 1))
+          ? Effect.flatMap(
+            Effect.provideService(send(next.right), RedirectedFrom, request.url),
+            (response) => follow(next.right, response, followed + 1)
+          )
           : Effect.fail(new HttpClientError.RequestError({ request, reason: "InvalidUrl", cause: next.left }))
       )
     }

@@ -57,7 +57,7 @@ class Ids {
 }
 
 /** Creates a function that runs the lines of a script. */
-const runner = (behind: Handler, front: Handler) => {
+export const runner = (behind: Handler, front: Handler) => {
   const ids = new Ids()
   return (line: Line): Effect.Effect<Response> =>
     Effect.map(perform(line.behind ? behind : front, ids.of(line.operation)), ({ response, upload }) => {

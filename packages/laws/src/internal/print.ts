@@ -45,7 +45,7 @@ const fieldOf = (operation: Operation.Operation, field: string, value: unknown):
 }
 
 /** Returns the code of an operation. The id of an upload session comes from a variable. */
-const operation = (of: Operation.Operation): string => {
+export const operation = (of: Operation.Operation): string => {
   const fields = Object.entries(of).filter(([name, value]) => name !== "_tag" && value !== undefined)
   return `new Operation.${of._tag}({ ${fields.map(([name, value]) => fieldOf(of, name, value)).join(", ")} })`
 }
