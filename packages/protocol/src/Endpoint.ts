@@ -75,7 +75,7 @@ export interface Endpoint<O extends Operation.Operation, R extends RouteTag> {
   readonly method: Wire.Method
   readonly route: R
   /** Selects the requests that belong to this operation if several operations share a method and a path. */
-  readonly accepts?: (incoming: Pick<Incoming<PathParameters[R]>, "path" | "query">) => boolean
+  readonly accepts?: (incoming: Pick<Incoming<PathParameters[R]>, "path" | "query" | "body">) => boolean
   /**
    * Set if the body must be read into memory before the final call of `decode`. Before that, `decode` is also called
    * once with empty `bytes`.
@@ -175,7 +175,8 @@ export const endpoints = {
   PushBlob: endpoint<Operation.PushBlob, "Uploads">({
     method: "POST",
     route: "Uploads",
-    accepts: ({ query }) => query.has("digest"),
+    // A blob without a Content-Length is not pushed in one request: an upload session is opened for it.
+    accepts: ({ body, query }) => query.has("digest") && body.size !== undefined,
     encode: ({ body, descriptor, repository }) => ({
       path: { repository },
       query: [["digest", descriptor.digest]],
@@ -183,15 +184,9 @@ export const endpoints = {
       body: Body.withSize(body, body.size ?? descriptor.size)
     }),
     decode: ({ body, path, query }) =>
-      Either.flatMap(parameters.digest(query, "digest"), (digest) => {
-        const size = body.size
-        return size === undefined
-          ? Either.left(
-            new RegistryError.SizeInvalid({ reason: "a blob that is pushed in one request needs a Content-Length" })
-          )
-          : Either.right(
-            new Operation.PushBlob({ ...path, body, descriptor: { mediaType: Descriptor.octetStream, digest, size } })
-          )
+      Either.map(parameters.digest(query, "digest"), (digest) => {
+        const descriptor = { mediaType: Descriptor.octetStream, digest, size: body.size ?? 0 }
+        return new Operation.PushBlob({ ...path, body, descriptor })
       })
   }),
   StartUpload: endpoint<Operation.StartUpload, "Uploads">({
