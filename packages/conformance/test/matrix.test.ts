@@ -1,4 +1,5 @@
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
+import { Explain } from "@effect-oci/explain"
 import * as Faulty from "@effect-oci/laws/Faulty"
 import {
   AsCaller,
@@ -211,6 +212,12 @@ const compositions: ReadonlyArray<Composition> = [
   {
     name: "Shadow, with writes",
     wire: () => inProcess(memory().pipe(Shadow.wrap({ registry: memory(), writes: true, report: () => Effect.void })))
+  },
+  {
+    name: "Explain",
+    wire: () => inProcess(memory().pipe(Explain.wrap({ name: "memory" }))),
+    options: { capabilities: { anonymousMount: false } },
+    skips: 2
   },
   { name: "Retry", wire: () => inProcess(memory().pipe(Retry.wrap())) },
   {
