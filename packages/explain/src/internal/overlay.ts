@@ -74,7 +74,9 @@ export class Overlay {
     if (!("repository" in operation)) return this.#repositories.size > 0
     const changes = this.#repositories.get(operation.repository)
     if (changes === undefined || Operation.shape(operation) === "list") return changes !== undefined
-    if (!("reference" in operation)) return "digest" in operation && changes.blobs.has(operation.digest)
+    if (!("reference" in operation)) {
+      return "digest" in operation && operation.digest !== undefined && changes.blobs.has(operation.digest)
+    }
     return Operation.isDigest(operation.reference)
       ? changes.manifests.has(operation.reference)
       : changes.tags.has(operation.reference) || Array.from(changes.manifests.values()).includes(undefined)
