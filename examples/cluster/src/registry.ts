@@ -3,12 +3,13 @@
  * retention and a collector. A node keeps nothing: any node answers any request.
  */
 import { Clustered } from "@effect-oci/clustered"
+import { Registry, RepositoryName } from "@effect-oci/core"
 import * as NodeDaemon from "@effect-oci/daemon/NodeDaemon"
 import * as NodeSecrets from "@effect-oci/daemon/NodeSecrets"
 import { Policy, RefreshTokens } from "@effect-oci/guard"
-import { Logging, Metrics } from "@effect-oci/middleware"
+import { Logging, Metrics, Quota } from "@effect-oci/middleware"
 import { Store } from "@effect-oci/store"
-import { SqlBacklog, SqlRefreshTokens } from "@effect-oci/store-sql"
+import { SqlBacklog, SqlQuota, SqlRefreshTokens } from "@effect-oci/store-sql"
 import { Effect, Layer } from "effect"
 import type * as Settings from "./settings.js"
 
@@ -19,6 +20,20 @@ const policyOf = ({ access }: Settings.Values) =>
     const [first = ""] = resource.split("/")
     return type === "repository" && (first === name || (action === "pull" && access.public.includes(first)))
   })
+
+/** How much the registry may contain, and all repositories together whose names have the same first part. */
+const limitsOf = ({ quota: { bytes, bytesPerName, repositoriesPerName, tagsPerName } }: Settings.Values) =>
+(
+  { repository }: { readonly repository: RepositoryName.RepositoryName }
+) => [
+  { bytes },
+  {
+    prefix: RepositoryName.make(repository.split("/")[0]!),
+    bytes: bytesPerName,
+    repositories: repositoriesPerName,
+    tags: tagsPerName
+  }
+]
 
 /** Serves the registry. All nodes have the same keys, so that a token and an upload session are valid on each of them. */
 const server = (settings: Settings.Values) =>
@@ -36,13 +51,14 @@ const server = (settings: Settings.Values) =>
 
 export const layer = (settings: Settings.Values) => {
   const { collector, s3: { redirect }, uploads } = settings
+  const quota = Effect.map(SqlQuota.make, (ledger) => Quota.middleware({ ledger, limits: limitsOf(settings) }))
   const registry = Store.layer({
     ...collector,
     collectEvery: collector.every,
     readable: redirect,
     uploadTimeToLive: uploads.timeToLive,
     maxUploadsPerCaller: uploads.perCaller
-  }).pipe(Metrics.wrap(), Logging.wrap())
+  }).pipe(Registry.wrap(quota), Metrics.wrap(), Logging.wrap())
   return server(settings).pipe(
     Layer.provide(registry),
     Layer.merge(NodeDaemon.layerRetention(settings)),

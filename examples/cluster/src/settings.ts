@@ -1,4 +1,5 @@
-/** The settings of a node: those of every daemon, of the database and of S3, and where the shared keys are. */
+/** The settings of a node: those of every daemon, of the database and of S3, the quotas, and where the shared keys
+ * are. */
 import { Clustered } from "@effect-oci/clustered"
 import { Settings } from "@effect-oci/daemon"
 import * as NodeDaemon from "@effect-oci/daemon/NodeDaemon"
@@ -12,6 +13,12 @@ export const tables = {
     behindProxy: Settings.withDefault(Config.boolean, true)
   },
   ...Clustered.tables,
+  quota: {
+    bytes: Settings.optional(Settings.bytes),
+    bytesPerName: Settings.optional(Settings.bytes),
+    tagsPerName: Settings.optional(Settings.count),
+    repositoriesPerName: Settings.optional(Settings.count)
+  },
   keys: {
     directory: Settings.required(Config.string)
   }

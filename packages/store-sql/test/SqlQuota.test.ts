@@ -23,7 +23,7 @@ const ledgerOf = (batch: SqlBatch.Service) => Effect.provideService(SqlQuota.mak
 
 describe.each(Object.entries(databases))("the quota in %s", (_, database) => {
   it.scopedLive("is never exceeded by 16 clients of two nodes", () =>
-    Effect.flatMap(database, (batch) => limiting([batch, batch], 200)))
+    Effect.flatMap(database, (batch) => limiting([batch, batch], 120)))
 
   it.scopedLive("lets as many reservations pass as fit, and names the rest", () =>
     Effect.gen(function*() {
