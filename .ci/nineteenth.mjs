@@ -50,7 +50,8 @@ const expected = [
   "packages/testing/src/arbitraries/operations.ts",
   "packages/testing/src/internal/fuzz/requests.ts",
   "packages/testing/src/internal/fuzz/responses.ts",
-  "packages/testing/src/internal/fuzz/sampleOperations.ts"
+  "packages/testing/src/internal/fuzz/sampleOperations.ts",
+  "packages/verify/src/Verify.ts"
 ]
 
 /** What makes the operation exist: its class, its name and its result. @type {Record<string, (text: string) => string>} */
