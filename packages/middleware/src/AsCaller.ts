@@ -6,8 +6,8 @@
  *
  * @since 0.1.0
  */
-import { Answer, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import { Answer, Handler, Operation, RegistryError } from "@effect-oci/core"
+import type { Middleware, Registry } from "@effect-oci/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

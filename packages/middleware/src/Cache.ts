@@ -6,8 +6,8 @@
  *
  * @since 0.1.0
  */
-import { Answer, Caller, Handler, Operation, Registry } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import { Answer, Caller, Handler, Operation } from "@effect-oci/core"
+import type { Middleware, Registry } from "@effect-oci/core"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

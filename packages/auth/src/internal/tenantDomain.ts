@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import type * as tldts from "tldts"
 
 /**
  * Domains that give a host name to any customer, and that are not in the public-suffix list. Hosts below such a domain
@@ -45,7 +46,7 @@ const isBelow = (host: string, suffix: string): boolean => host === suffix || ho
 
 const lastTwoLabels = (host: string): string => host.split(".").slice(-2).join(".")
 
-let loaded: typeof import("tldts") | undefined
+let loaded: typeof tldts | undefined
 
 /** The public-suffix list, which is larger than the rest of a client. */
 const load = Effect.suspend(() =>

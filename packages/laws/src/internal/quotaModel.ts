@@ -54,7 +54,7 @@ export const quota = (isFull: (name: RepositoryName) => boolean): Model => (next
         exists(next, new Operation.ResolveManifest({ repository, reference }))
       )
       const failed = found.find((each) => typeof each === "object")
-      if (failed !== undefined) return failed as Expected
+      if (failed !== undefined) return failed
       return found.every((each) => each === true) ? next(operation) : fails("OciDenied")
     }
     case "ResolveBlob":
