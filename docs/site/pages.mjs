@@ -28,6 +28,7 @@ const chapters = {
     "packages/middleware/docs/opentelemetry.md",
     "docs/how-to/mirrors.md",
     "docs/how-to/ci.md",
+    "docs/how-to/ci-identity.md",
     "docs/how-to/from-go.md",
     "docs/cluster.md"
   ],

@@ -6,10 +6,10 @@ import { Clustered } from "@effect-oci/clustered"
 import { Registry, RepositoryName } from "@effect-oci/core"
 import * as NodeDaemon from "@effect-oci/daemon/NodeDaemon"
 import * as NodeSecrets from "@effect-oci/daemon/NodeSecrets"
-import { Policy, RefreshTokens } from "@effect-oci/guard"
+import { Policy, RefreshTokens, Robots } from "@effect-oci/guard"
 import { Logging, Metrics, Quota } from "@effect-oci/middleware"
 import { Store } from "@effect-oci/store"
-import { SqlBacklog, SqlQuota, SqlRefreshTokens } from "@effect-oci/store-sql"
+import { SqlBacklog, SqlQuota, SqlRefreshTokens, SqlRobots } from "@effect-oci/store-sql"
 import { Effect, Layer } from "effect"
 import type * as Settings from "./settings.js"
 
@@ -43,6 +43,7 @@ const server = (settings: Settings.Values) =>
       settings,
       secrets: yield* NodeSecrets.read(keys.directory),
       policy: policyOf(settings),
+      robots: yield* Robots.make(yield* SqlRobots.make),
       refreshTokens: RefreshTokens.shared(yield* SqlRefreshTokens.make),
       ready: yield* Clustered.checks,
       redirect: redirect === undefined ? undefined : yield* Store.redirect(redirect)

@@ -6,10 +6,10 @@ import { Registry, RepositoryName } from "@effect-oci/core"
 import * as NodeDaemon from "@effect-oci/daemon/NodeDaemon"
 import * as NodeSecrets from "@effect-oci/daemon/NodeSecrets"
 import { Durable } from "@effect-oci/durable"
-import { Policy } from "@effect-oci/guard"
+import { Policy, Robots } from "@effect-oci/guard"
 import { Logging, Metrics, Quota } from "@effect-oci/middleware"
 import { Store } from "@effect-oci/store"
-import { SqlQuota } from "@effect-oci/store-sql"
+import { SqlQuota, SqlRobots } from "@effect-oci/store-sql"
 import { Effect, Layer } from "effect"
 import { join } from "node:path"
 import * as health from "./health.js"
@@ -55,6 +55,7 @@ const server = (settings: Settings.Values) =>
       settings,
       secrets: yield* NodeSecrets.read(keys),
       policy: policyOf(settings),
+      robots: yield* Robots.make(yield* SqlRobots.make),
       alive: yield* health.checks(settings.storage),
       mounts: yield* pageOf(settings)
     })

@@ -60,10 +60,39 @@ it.effect("documents every setting in registry.toml, with its default", () =>
     }
     expect(documented).toEqual(CommonSettings.keys(Settings.tables))
     const defaults = yield* read("")
-    const examples = new Set(["url", "certificate", "key", "users", "newest", "youngerThan", "keepTags", "quota"])
+    const examples = new Set([
+      "url",
+      "certificate",
+      "key",
+      "clientAuthorities",
+      "users",
+      "issuers",
+      "audience",
+      "newest",
+      "youngerThan",
+      "keepTags",
+      "quota"
+    ])
     const json = (settings: Settings.Values) =>
       JSON.stringify(settings, (name, value: unknown) => examples.has(name) ? undefined : value)
     expect(json(yield* read(uncommented))).toBe(json(defaults))
+  }))
+
+it.effect("reads lists of tables, and JSON in the environment", () =>
+  Effect.gen(function*() {
+    const issuer = {
+      kind: "github",
+      rules: [{ when: { ref: ["refs/heads/main", "refs/tags/*"] }, grant: "repository:x:pull" }]
+    }
+    const toml = `
+      [[oidc.issuers]]
+      kind = "github"
+      [[oidc.issuers.rules]]
+      when = { ref = ["refs/heads/main", "refs/tags/*"] }
+      grant = "repository:x:pull"
+    `
+    expect((yield* read(toml)).oidc.issuers).toEqual([issuer])
+    expect((yield* read("", { REGISTRY_OIDC_ISSUERS: JSON.stringify([issuer]) })).oidc.issuers).toEqual([issuer])
   }))
 
 it.effect.each(
@@ -75,6 +104,10 @@ it.effect.each(
     ["[retention]\nnewest = 0", {}, /retention\.newest.*1 or more/],
     ["[server]\nprot = 5000", {}, /registry\.toml: unknown setting server\.prot; known settings: server\.host/],
     ["", { REGISTRY_SERVER_PROT: "5000" }, /environment: unknown setting REGISTRY_SERVER_PROT/],
+    ["[[oidc.issuers]]\nkind = \"githup\"\nrules = []", {}, /oidc\.issuers.*REGISTRY_OIDC_ISSUERS/s],
+    ["[[oidc.issuers]]\nkind = \"github\"\nrules = []\nrule = []", {}, /oidc\.issuers.*is unexpected/s],
+    ["[[oidc.issuers]]\nkind = \"github\"\nrules = [{ grant = \"repository:x:pull\" }]", {}, /when/],
+    ["", { REGISTRY_OIDC_ISSUERS: "github" }, /REGISTRY_OIDC_ISSUERS/],
     ["[server", {}, /cannot read the settings in .*registry\.toml.*Invalid TOML/s]
   ] as const
 )(
@@ -100,7 +133,7 @@ const rows = Effect.map(read(""), (defaults) => {
     if (key !== undefined && value !== undefined) {
       const property = key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
       const values: { readonly [property: string]: unknown } = defaults[table as keyof Settings.Values]
-      const shown = key === "keep_tags" ? "[]" : value
+      const shown = key === "keep_tags" || key === "issuers" ? "[]" : value
       const defaultValue = values[property] === undefined ? "" : `\`${shown}\``
       found.push(`| \`${table}.${key}\` | ${defaultValue} | ${comment} |`)
     }

@@ -6,12 +6,16 @@
  */
 import * as ReferenceSet from "@effect-oci/core/ReferenceSet"
 import type { Registry } from "@effect-oci/core/Registry"
+import * as AdminApi from "@effect-oci/guard/AdminApi"
 import * as Guard from "@effect-oci/guard/Guard"
+import * as IdTokens from "@effect-oci/guard/IdTokens"
 import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import type { Policy } from "@effect-oci/guard/Policy"
 import type { RefreshTokens } from "@effect-oci/guard/RefreshTokens"
+import * as Robots from "@effect-oci/guard/Robots"
 import * as TokenService from "@effect-oci/guard/TokenService"
 import * as TokenVerifier from "@effect-oci/guard/TokenVerifier"
+import * as Users from "@effect-oci/guard/Users"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import * as Prometheus from "@effect-oci/server/Prometheus"
@@ -20,6 +24,7 @@ import * as Retention from "@effect-oci/store/Retention"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import type { PlatformError } from "@effect/platform/Error"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
@@ -30,6 +35,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Health from "./Health.js"
+import * as callers from "./internal/callers.js"
 import type { Secrets } from "./NodeSecrets.js"
 import * as Settings from "./Settings.js"
 
@@ -50,12 +56,19 @@ export const tables = {
   },
   tls: {
     certificate: Settings.optional(Config.string),
-    key: Settings.optional(Config.string)
+    key: Settings.optional(Config.string),
+    clientAuthorities: Settings.optional(Config.string)
   },
   access: {
     users: Settings.optional(Config.string),
     admins: Settings.withDefault(Settings.strings, ["admin"]),
     public: Settings.withDefault(Settings.strings, ["public"])
+  },
+  admin: { enabled: Settings.withDefault(Config.boolean, true) },
+  oidc: {
+    issuers: Settings.withDefault(Settings.json(callers.issuers), []),
+    audience: Settings.optional(Config.string),
+    username: Settings.withDefault(Config.string, "oidc")
   },
   collector: {
     every: Settings.withDefault(Config.duration, Duration.minutes(15)),
@@ -96,12 +109,20 @@ export type CommonSettings = Settings.Values<typeof tables>
 export interface Options {
   readonly settings: CommonSettings
   readonly secrets: Secrets
-  /** Decides what a user may do. It is used only if `access.users` names a file of users. */
+  /**
+   * Decides what a user may do, and what everyone may do. It is used only if `access.users` names a file of users, or
+   * `oidc.issuers` has an issuer, or `tls.client_authorities` names a file.
+   */
   readonly policy: Policy
   /** The checks of `/healthz`. If one fails, the program must be repaired or started again. Default: none. */
   readonly alive?: Health.Checks | undefined
   /** The checks of `/readyz`, in addition to `alive`. If one fails, no client should be sent here. Default: none. */
   readonly ready?: Health.Checks | undefined
+  /**
+   * The robots, which log in as users do. Users with the scope `Policy.admin` change them at `/admin/`, if
+   * `admin.enabled` is set. Default: none.
+   */
+  readonly robots?: Robots.Robots | undefined
   /** The store of refresh tokens. Default: in memory. */
   readonly refreshTokens?: RefreshTokens | undefined
   /** Other handlers by path, such as a web page. See `RegistryServer`. Default: none. */
@@ -110,31 +131,46 @@ export interface Options {
   readonly redirect?: NodeRegistryServer.Options["redirect"]
 }
 
-/** Returns the address that the last proxy saw. Use it only behind a proxy, because any client can send the header. */
-const forwardedFor = ({ headers, remoteAddress }: Wire.Request) =>
-  headers["x-forwarded-for"]?.split(",").at(-1)?.trim() ?? remoteAddress
-
 const isLocal = ({ remoteAddress = "" }: Wire.Request) => /^(127\.|::1$|::ffff:127\.)/.test(remoteAddress)
 
-/** Users log in with their passwords, and receive tokens. Without a file of users, everyone may do everything. */
-const guardOf = ({ policy, refreshTokens, secrets, settings }: Options, url: URL) =>
+/** Whether callers must prove who they are: otherwise, everyone may do everything. */
+const isGuarded = ({ access, oidc, tls }: CommonSettings) =>
+  access.users !== undefined || oidc.issuers.length > 0 || tls.clientAuthorities !== undefined
+
+/** Users log in with their passwords, and workloads with ID tokens. Both receive tokens. */
+const guardOf = ({ policy, refreshTokens, robots, secrets, settings }: Options, url: URL) =>
   Effect.gen(function*() {
-    const { access: { users: path }, server: { behindProxy } } = settings
-    if (path === undefined) return {}
-    const users = yield* NodeHtpasswd.make({ path })
+    const { access: { users: path }, admin, oidc, server: { behindProxy } } = settings
+    if (!isGuarded(settings)) return {}
+    const people = path === undefined ? Users.none : yield* NodeHtpasswd.make({ path })
+    const users = robots === undefined
+      ? people
+      : Users.route((name) => name.startsWith(Robots.prefix) ? robots.users : people)
     const keys = secrets.tokenKeys
     const issuer = url.origin
     const service = url.host
-    const address = behindProxy ? forwardedFor : undefined
-    const tokens = yield* TokenService.make({ issuer, service, keys, users, policy, refreshTokens, address })
+    const idTokens = oidc.issuers.length === 0 ? undefined : yield* IdTokens.make({
+      issuers: oidc.issuers.map(callers.issuerOf),
+      audience: oidc.audience ?? service,
+      username: oidc.username
+    }).pipe(Effect.provide(FetchHttpClient.layer))
+    const address = behindProxy ? callers.forwardedFor : undefined
+    const tokens = yield* TokenService.make({ issuer, service, keys, users, idTokens, policy, refreshTokens, address })
     const verify = yield* TokenVerifier.make({ issuer, audience: service, keys })
+    const certificates = callers.userOf
+    const access = { tokens: { verify, service, realm: `${issuer}/token` }, idTokens, policy, certificates }
+    const authorize = Guard.authorize({ ...access, users, address })
     return {
-      guard: Guard.make({ tokens: { verify, service, realm: `${issuer}/token` }, policy }),
-      mounts: { "/token": tokens.answer, "/.well-known/jwks.json": tokens.jwks }
+      guard: Guard.make(access),
+      mounts: {
+        "/token": tokens.answer,
+        "/.well-known/jwks.json": tokens.jwks,
+        ...robots !== undefined && admin.enabled && { "/admin/": yield* AdminApi.make({ authorize, robots }) }
+      }
     }
   })
 
-const readTls = ({ tls: { certificate, key } }: CommonSettings) =>
+const readTls = ({ tls: { certificate, clientAuthorities, key } }: CommonSettings) =>
   Effect.gen(function*() {
     if (certificate === undefined && key === undefined) return undefined
     if (certificate === undefined || key === undefined) {
@@ -143,7 +179,8 @@ const readTls = ({ tls: { certificate, key } }: CommonSettings) =>
     const files = yield* FileSystem.FileSystem
     return {
       certificate: yield* files.readFileString(certificate),
-      key: Redacted.make(yield* files.readFileString(key))
+      key: Redacted.make(yield* files.readFileString(key)),
+      clientAuthorities: clientAuthorities === undefined ? undefined : yield* files.readFileString(clientAuthorities)
     }
   })
 
@@ -190,7 +227,7 @@ const serve = (options: Options) =>
       hosts: [url.host],
       mounts: { ...options.mounts, ...mounts, ...yield* probes(options, () => isDraining) },
       // The proxy limits its clients, and all connections are its own.
-      ...behindProxy && { address: forwardedFor, maxConnectionsPerClient: 10_000 }
+      ...behindProxy && { address: callers.forwardedFor, maxConnectionsPerClient: 10_000 }
     })
     yield* Effect.addFinalizer(() => {
       isDraining = true
@@ -213,6 +250,7 @@ export type ServeError =
   | NodeRegistryServer.ListenError
   | PlatformError
   | Effect.Effect.Error<ReturnType<typeof NodeHtpasswd.make>>
+  | IdTokens.IssuerInvalid
 
 /**
  * Creates a layer that serves a registry, with its token service, `/healthz`, `/readyz` and `/metrics`.
@@ -280,7 +318,7 @@ const serveForever = <S extends CommonSettings, E extends { readonly message: st
     yield* Effect.annotateLogs(Effect.logInfo("serving"), {
       authority,
       content: place(settings),
-      access: settings.access.users === undefined ? "everyone may push and delete" : "users log in"
+      access: isGuarded(settings) ? "users log in" : "everyone may push and delete"
     })
     return yield* Effect.never
   }).pipe(Effect.provide(layer(settings).pipe(Layer.provideMerge(layerLogger(settings)))))

@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { parse } from "smol-toml"
 
 /**
@@ -133,6 +134,15 @@ export const count = (key: string): Config.Config<number> =>
 export const strings = (key: string): Config.Config<Array<string>> =>
   Config.map(Config.array(Config.string(), key), (texts) => texts.filter((text) => text !== ""))
 
+/**
+ * Creates a parser of lists of tables, such as `[[oidc.issuers]]`. In the environment, the value is JSON.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const json = <A, I>(schema: Schema.Schema<A, I>) => (key: string): Config.Config<A> =>
+  Schema.Config(key, Schema.parseJson(schema))
+
 const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 const keyOf = (table: string, name: string) => `${table}.${snakeCase(name)}`
@@ -189,11 +199,14 @@ const defaultFile = "registry.toml"
 
 /** Returns the values of a table by their keys: `server.port`. */
 const flatten = (value: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> => {
-  if (Array.isArray(value)) return [[path.join("."), value.map(String).join(",")]]
+  if (Array.isArray(value)) return [[path.join("."), textOf(value)]]
   return typeof value === "object" && value !== null && !(value instanceof Date)
     ? Object.entries(value).flatMap(([name, child]) => flatten(child, [...path, name]))
     : [[path.join("."), String(value)]]
 }
+
+const textOf = (values: ReadonlyArray<unknown>) =>
+  values.some((value) => typeof value === "object") ? JSON.stringify(values) : values.map(String).join(",")
 
 const readFile = ({ environment, file = environment["CONFIG"] }: Options) => {
   const path = file ?? defaultFile

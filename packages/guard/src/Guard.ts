@@ -8,14 +8,16 @@ import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as Caller from "@effect-oci/core/Caller"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import { Rejected } from "@effect-oci/protocol/Request"
-import type { Ping } from "@effect-oci/protocol/Request"
+import type { Ping, Rejected } from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import type * as Effect from "effect/Effect"
+import type { IdTokens } from "./IdTokens.js"
+import * as accounts from "./internal/accounts.js"
 import * as authorization from "./internal/authorization.js"
+import * as decision from "./internal/decision.js"
 import * as Policy from "./Policy.js"
 import type { TokenVerifier } from "./TokenVerifier.js"
-import type { Users } from "./Users.js"
+import * as Users from "./Users.js"
 
 /**
  * An operation that a guard admits, and its caller. The operation may differ from the requested one: a mount may become
@@ -63,7 +65,8 @@ export interface Tokens {
 }
 
 /**
- * Options for {@link make}. Without `users` and `tokens`, all callers are anonymous, and only the policy decides.
+ * Options for {@link make}. Without `users`, `tokens` and `idTokens`, all callers are anonymous, and only
+ * the policy decides.
  *
  * @since 0.1.0
  * @category models
@@ -73,18 +76,30 @@ export interface Options {
    * The users who may authenticate with a name and a password: Basic authentication,
    * [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617).
    */
-  readonly users?: Users | undefined
+  readonly users?: Users.Users | undefined
   /**
    * The tokens that callers may authenticate with: [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), and the
    * distribution project's [token authentication](https://distribution.github.io/distribution/spec/auth/token/).
    */
   readonly tokens?: Tokens | undefined
   /**
+   * The ID tokens of other issuers that callers may authenticate with: as a bearer token, or as a password. Their rules
+   * decide what the callers may do, in place of the policy.
+   */
+  readonly idTokens?: IdTokens | undefined
+  /**
    * The policy for callers without a token. Callers with a token may in addition do what the policy allows anonymous
    * callers, such as to pull public images. Default: `Policy.authenticated`, which grants everything to users with a
    * name, and nothing to anonymous callers.
    */
   readonly policy?: Policy.Policy | undefined
+  /**
+   * Returns the name of the caller of a certificate, or `undefined` if it may not identify a caller. The policy decides
+   * about the caller as about a user with this name. It applies to requests without other credentials. The server needs
+   * the option `tls.clientAuthorities`; behind a proxy that ends TLS there are no certificates. Default: certificates do
+   * not count.
+   */
+  readonly certificates?: ((certificate: Wire.Certificate) => string | undefined) | undefined
   /** The name that clients show to users who log in. Default: `registry`. */
   readonly realm?: string | undefined
   /**
@@ -129,68 +144,69 @@ export interface Options {
  * ```
  */
 export const make = (options: Options): Guard => {
-  const { policy = Policy.authenticated, tokens, users } = options
-  const addressOf = options.address ?? ((request) => request.remoteAddress)
-  const challenge = authorization.challenges({ realm: options.realm ?? "registry", users, tokens })
-
+  const decide = deciding(options)
   const guard: Guard = (operation, request) => {
-    const required = operation._tag === "Ping" ? AuthScope.empty : Operation.requiredScope(operation)
-
-    const unauthorized = (reason: string | undefined, error?: authorization.BearerError) =>
-      refuse(new RegistryError.Unauthorized({ reason }), challenge(request, required, error))
-
-    /**
-     * Applies the policy to a caller without a token. `refused` creates the answer if the policy does not allow the
-     * operation.
-     */
-    const byPolicy = (caller: Caller.Identity, refused: () => Effect.Effect<never, Rejected>) =>
-      Answer.matchEffect(policy(caller, required), {
-        onFailure: (error) => refuse(error),
-        onSuccess: (granted) => admit(caller, granted, operation, required) ?? refused()
-      })
-
-    const credentials = authorization.read(request.headers["authorization"])
-    switch (credentials._tag) {
-      case "None": {
-        const known = users !== undefined || tokens !== undefined
-        if (known && operation._tag === "Ping") return unauthorized(undefined)
-        return byPolicy(
-          Caller.anonymous,
-          () =>
-            known
-              ? unauthorized(undefined)
-              : refuse(
-                new RegistryError.Denied({ reason: "this registry does not allow this operation to anonymous callers" })
-              )
-        )
-      }
-      case "Basic": {
-        if (users === undefined) return unauthorized("this registry does not accept user names and passwords")
-        const { password, username } = credentials
-        return Answer.matchEffect(users.check({ username, password, address: addressOf(request) }), {
-          onFailure: (error) => error._tag === "OciUnauthorized" ? unauthorized(error.reason) : refuse(error),
-          onSuccess: ({ identity }) => byPolicy(identity, () => refuse(denied(identity, required)))
-        })
-      }
-      case "Bearer": {
-        if (tokens === undefined) return unauthorized("this registry does not accept tokens")
-        return Answer.matchEffect(tokens.verify(credentials.token), {
-          onFailure: ({ reason }) => unauthorized(reason, "invalid_token"),
-          onSuccess: ({ caller, granted }) =>
-            admit(caller, granted, operation, required) ??
-              Answer.matchEffect(policy(Caller.anonymous, required), {
-                onFailure: (error) => refuse(error),
-                onSuccess: (anonymousScope) =>
-                  admit(caller, anonymousScope, operation, required) ??
-                    unauthorized("the token does not allow this", "insufficient_scope")
-              })
-        })
-      }
-      case "Malformed":
-        return unauthorized("the Authorization header is malformed")
-    }
+    const isPing = operation._tag === "Ping"
+    const required = isPing ? AuthScope.empty : Operation.requiredScope(operation)
+    return decide({
+      required,
+      request,
+      isPing,
+      admit: (caller, granted) => admit(caller, granted, operation, required)
+    })
   }
   return options.present === true ? presenting(guard) : guard
+}
+
+/**
+ * Decides whether a caller has a scope: for handlers beside the registry, such as `AdminApi`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Authorize {
+  (required: AuthScope.AuthScope, request: Wire.Request): Effect.Effect<Caller.Identity, Rejected>
+}
+
+/**
+ * Creates a function that authenticates the caller of a request as {@link make} does, and fails if the caller is not
+ * granted a scope.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const authorize = (options: Options): Authorize => {
+  const decide = deciding(options)
+  return (required, request) =>
+    decide({
+      required,
+      request,
+      isPing: false,
+      admit: (caller, granted) => AuthScope.contains(granted, required) ? Answer.succeed(caller) : undefined
+    })
+}
+
+/** Returns the options of a guard with their defaults. */
+const settingsOf = ({ idTokens, policy = Policy.authenticated, users, ...options }: Options) => ({
+  ...options,
+  idTokens,
+  policy,
+  users: idTokens === undefined ? users : accounts.withIdTokens(users ?? Users.none, idTokens),
+  addressOf: options.address ?? ((request: Wire.Request) => request.remoteAddress)
+})
+
+/**
+ * Creates a function that authenticates the caller of a request, and calls `admit` with each scope that the caller may
+ * have, until one is enough.
+ */
+const deciding = (options: Options) => {
+  const settings = settingsOf(options)
+  const challenge = authorization.challenges({
+    realm: options.realm ?? "registry",
+    users: settings.users,
+    tokens: options.tokens
+  })
+  return <A>(request: decision.Decision<A>) => decision.decide(settings, challenge, request)
 }
 
 const presenting = (guard: Guard): Guard => (operation, request) => {
@@ -234,10 +250,13 @@ export const passThrough = (options?: PassThroughOptions): Guard => {
     const credentials = authorization.read(request.headers["authorization"])
     const headers = challenge(request, AuthScope.empty)
     if (credentials._tag === "Malformed") {
-      return refuse(new RegistryError.Unauthorized({ reason: "the Authorization header is malformed" }), headers)
+      return decision.refuse(
+        new RegistryError.Unauthorized({ reason: "the Authorization header is malformed" }),
+        headers
+      )
     }
     return credentials._tag === "None" && operation._tag === "Ping"
-      ? refuse(new RegistryError.Unauthorized({}), headers)
+      ? decision.refuse(new RegistryError.Unauthorized({}), headers)
       : Answer.succeed({
         operation,
         caller: Caller.anonymous,
@@ -246,12 +265,6 @@ export const passThrough = (options?: PassThroughOptions): Guard => {
       })
   }
 }
-
-const refuse = (error: RegistryError.RegistryError, headers?: Wire.Headers): Effect.Effect<never, Rejected> =>
-  Answer.fail(new Rejected({ error, headers }))
-
-const denied = ({ name }: Caller.Identity, required: AuthScope.AuthScope) =>
-  new RegistryError.Denied({ reason: `"${name}" is not granted ${AuthScope.format(required)}` })
 
 const admit = (
   caller: Caller.Identity,

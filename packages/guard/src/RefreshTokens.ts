@@ -32,7 +32,9 @@ export interface Grant {
  * @category models
  */
 export interface RefreshTokens {
-  readonly issue: (account: Account) => Effect.Effect<Redacted.Redacted<string>, RegistryError.Unavailable>
+  readonly issue: (
+    account: Account & { readonly version: string }
+  ) => Effect.Effect<Redacted.Redacted<string>, RegistryError.Unavailable>
   /** Returns the user of a token, or `undefined` if the token is unknown, expired or revoked. */
   readonly find: (token: Redacted.Redacted<string>) => Effect.Effect<Grant | undefined, RegistryError.Unavailable>
   /** Revokes all tokens of a user. */

@@ -17,7 +17,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as jose from "jose"
+import type { IdTokens } from "./IdTokens.js"
 import * as accessClaim from "./internal/accessClaim.js"
+import * as accounts from "./internal/accounts.js"
 import * as tokenRequest from "./internal/tokenRequest.js"
 import type { Policy } from "./Policy.js"
 import * as RefreshTokens from "./RefreshTokens.js"
@@ -39,6 +41,11 @@ export interface Options {
   readonly keys: TokenKeys.Signing
   /** The users who may log in. */
   readonly users: Users
+  /**
+   * The ID tokens of other issuers that callers may exchange for a token of this service, or use as a password. Their
+   * rules decide what the callers may do, in place of the policy.
+   */
+  readonly idTokens?: IdTokens | undefined
   /** The policy that decides which part of the requested scope a caller is granted, including anonymous callers. */
   readonly policy: Policy
   /**
@@ -76,6 +83,12 @@ export interface TokenService {
   /** Revokes the refresh tokens of a user. Access tokens that were issued for them remain valid until they expire. */
   readonly revoke: (username: string) => Effect.Effect<void, RegistryError.Unavailable>
 }
+
+const exchangeUnsupported = new tokenRequest.InvalidTokenRequest({
+  status: 400,
+  code: "unsupported_grant_type",
+  reason: "this token service does not exchange tokens"
+})
 
 type Failure = tokenRequest.InvalidTokenRequest | RegistryError.RegistryError
 
@@ -140,6 +153,9 @@ const wellFormed = (scope: AuthScope.AuthScope): AuthScope.AuthScope =>
  *   is ignored.
  * - POST, with a form. Fields: `grant_type=password` with `username` and `password`, or `grant_type=refresh_token` with
  *   `refresh_token`; `service`, `scope` (separated by spaces), `access_type=offline` for a refresh token.
+ * - POST, with an ID token in exchange, if the service has the option `idTokens`: fields
+ *   `grant_type=urn:ietf:params:oauth:grant-type:token-exchange`, `subject_token`, `subject_token_type` (`id_token` or
+ *   `jwt`), `service` or `audience`, `scope` ([RFC 8693](https://www.rfc-editor.org/rfc/rfc8693#section-2.1)).
  *
  * A refresh token ends when the user's password changes, when the user is removed, by `revoke`, and when it expires.
  * Specs: [token authentication](https://distribution.github.io/distribution/spec/auth/token/) and
@@ -165,7 +181,8 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
   Effect.map(
     options.refreshTokens === undefined ? RefreshTokens.make() : Effect.succeed(options.refreshTokens),
     (refreshTokens) => {
-      const { keys, policy, service, users } = options
+      const { idTokens, keys, policy, service } = options
+      const users = idTokens === undefined ? options.users : accounts.withIdTokens(options.users, idTokens)
       const addressOf = options.address ?? ((request) => request.remoteAddress)
       const lifetime = Math.floor(Duration.toSeconds(options.lifetime ?? "5 minutes"))
 
@@ -179,6 +196,12 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
             return Effect.sync(() => undefined)
           case "Password":
             return users.check({ ...proof, address: addressOf(request) })
+          case "IdToken":
+            return idTokens === undefined ? exchangeUnsupported : Effect.catchTag(
+              idTokens.verify(proof.token),
+              "OciTokenInvalid",
+              ({ reason }) => new tokenRequest.InvalidTokenRequest({ status: 400, code: "invalid_request", reason })
+            )
           case "Refresh":
             return Effect.gen(function*() {
               const grant = yield* refreshTokens.find(proof.token)
@@ -199,17 +222,21 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
           const account = yield* authenticate(parsed, request)
           const caller = account?.identity ?? Caller.anonymous
           const requested = wellFormed(parsed.scope)
-          const granted = AuthScope.intersection(requested, yield* policy(caller, requested))
+          const decide = account === undefined ? policy : accounts.policyOf(account, policy)
+          const granted = AuthScope.intersection(requested, yield* decide(caller, requested))
           const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
           const token = yield* sign(options, lifetime, caller, granted, now)
-          const offline = parsed.offline && account !== undefined && parsed.proof._tag === "Password"
+          const version = parsed.offline && parsed.proof._tag === "Password" ? account?.version : undefined
           return json(200, {
             token,
             access_token: token,
             expires_in: lifetime,
             issued_at: DateTime.formatIso(DateTime.unsafeMake(now * 1000)),
             scope: AuthScope.format(AuthScope.canonical(granted)),
-            ...(offline ? { refresh_token: Redacted.value(yield* refreshTokens.issue(account)) } : {})
+            ...(parsed.proof._tag === "IdToken" ? tokenRequest.exchanged : {}),
+            ...(account === undefined || version === undefined
+              ? {}
+              : { refresh_token: Redacted.value(yield* refreshTokens.issue({ ...account, version })) })
           })
         })
 

@@ -3,20 +3,17 @@
  *
  * @since 0.1.0
  */
-import * as Answer from "@effect-oci/core/Answer"
 import type * as AuthScope from "@effect-oci/core/AuthScope"
 import type * as Caller from "@effect-oci/core/Caller"
-import { LruMap } from "@effect-oci/core/LruMap"
-import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as jose from "jose"
 import * as accessClaim from "./internal/accessClaim.js"
-import * as SecretHash from "./internal/secretHash.js"
-import * as TokenKeys from "./TokenKeys.js"
+import * as jwt from "./internal/jwt.js"
+import { TokenInvalid } from "./internal/jwt.js"
+import type * as TokenKeys from "./TokenKeys.js"
 
 /**
  * Options for {@link make}.
@@ -47,18 +44,6 @@ export interface Verified {
 }
 
 /**
- * A token is not valid. The reason contains no content of the token.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TokenInvalid extends Data.TaggedError("OciTokenInvalid")<{ readonly reason: string }> {
-  override get message(): string {
-    return this.reason
-  }
-}
-
-/**
  * Verifies a token.
  *
  * @since 0.1.0
@@ -74,49 +59,24 @@ export interface TokenVerifier {
  * @since 0.1.0
  * @category constants
  */
-export const maxLength = 16 * 1024
+export const maxLength: number = jwt.maxLength
 
-/** The number of verified tokens that are remembered. */
-const capacity = 1000
+export { TokenInvalid }
 
 const Claims = Schema.Struct({
   sub: Schema.optional(Schema.String),
-  exp: Schema.Number,
   access: Schema.optional(accessClaim.Claim)
 })
 const decodeClaims = Schema.decodeUnknownEither(Claims)
 
-/**
- * Returns the key of a token: the key with its id, or, for a token without an id, the only key of its algorithm. Keys
- * within the token are ignored.
- */
-const keyOf = (keys: TokenKeys.Verifying, { alg, kid }: jose.JWTHeaderParameters): TokenKeys.VerificationKey => {
-  const found = kid === undefined ? keys.all().filter(({ algorithm }) => algorithm === alg) : [keys.find(kid)]
-  const [key] = found
-  if (key === undefined || found.length > 1) throw new TokenInvalid({ reason: "the token is signed by an unknown key" })
-  if (key.algorithm !== alg) {
-    throw new TokenInvalid({ reason: "the token's algorithm is not the algorithm of its key" })
+const read = (payload: { readonly [claim: string]: unknown }): Verified => {
+  const claims = decodeClaims(payload)
+  if (Either.isLeft(claims)) throw new TokenInvalid({ reason: `the token's claim "access" or "sub" is malformed` })
+  const { access, sub } = claims.right
+  return {
+    caller: { name: sub === "" ? undefined : sub, claims: payload },
+    granted: accessClaim.toScope(access ?? [])
   }
-  return key
-}
-
-/**
- * Converts an error of jose. Errors about time and claims get a reason of their own. For all others, the reason is that
- * the token does not verify.
- */
-const invalid = (cause: unknown): TokenInvalid => {
-  if (cause instanceof TokenInvalid) return cause
-  if (cause instanceof jose.errors.JWTExpired) return new TokenInvalid({ reason: "the token has expired" })
-  if (cause instanceof jose.errors.JWTClaimValidationFailed && /^[a-z]{1,10}$/.test(cause.claim)) {
-    return new TokenInvalid({ reason: `the token's claim "${cause.claim}" is missing or wrong` })
-  }
-  return new TokenInvalid({ reason: "the token does not verify" })
-}
-
-interface Remembered extends Verified {
-  readonly key: TokenKeys.VerificationKey
-  /** When the token expires, in milliseconds since 1970. */
-  readonly until: number
 }
 
 /**
@@ -131,54 +91,5 @@ interface Remembered extends Verified {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options): Effect.Effect<TokenVerifier> =>
-  Effect.map(Effect.clock, (clock) => {
-    const { audience, issuer, keys } = options
-    const leeway = Duration.toSeconds(options.leeway ?? "30 seconds")
-    const remembered = new LruMap<string, Remembered>(capacity)
-    const hashSecret = SecretHash.make()
-
-    const verify = async (token: string, now: number): Promise<Remembered> => {
-      let key: TokenKeys.VerificationKey | undefined
-      const { payload } = await jose.jwtVerify(
-        token,
-        (header) => {
-          key = keyOf(keys, header)
-          return key.publicKey
-        },
-        {
-          issuer,
-          audience,
-          algorithms: [...TokenKeys.algorithms],
-          requiredClaims: ["exp"],
-          clockTolerance: leeway,
-          currentDate: new Date(now)
-        }
-      )
-      const claims = decodeClaims(payload)
-      if (Either.isLeft(claims)) throw new TokenInvalid({ reason: `the token's claim "access" or "sub" is malformed` })
-      const { access, exp, sub } = claims.right
-      return {
-        caller: { name: sub === "" ? undefined : sub, claims: payload },
-        granted: accessClaim.toScope(access ?? []),
-        key: key!,
-        until: (exp + leeway) * 1000
-      }
-    }
-
-    return (redacted) => {
-      const token = Redacted.value(redacted)
-      if (token.length > maxLength) return Answer.fail(new TokenInvalid({ reason: "the token is too long" }))
-      const now = clock.unsafeCurrentTimeMillis()
-      const id = hashSecret(token)
-      const known = remembered.get(id)
-      if (known !== undefined) {
-        if (now < known.until && keys.find(known.key.id) === known.key) return Answer.succeed(known)
-        remembered.delete(id)
-      }
-      return Effect.tap(
-        Effect.tryPromise({ try: () => verify(token, now), catch: invalid }),
-        (verified) => Effect.sync(() => remembered.set(id, verified))
-      )
-    }
-  })
+export const make = ({ leeway = "30 seconds", ...options }: Options): Effect.Effect<TokenVerifier> =>
+  jwt.make({ ...options, leeway, requiredClaims: [], read })

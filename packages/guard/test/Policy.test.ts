@@ -44,3 +44,39 @@ it.effect("Policy.authenticated grants everything to callers with a name", () =>
     expect(yield* granted(Policy.authenticated, "alice", "repository:a:*")).toBe("repository:a:*")
     expect(yield* granted(Policy.authenticated, undefined, "repository:a:*")).toBe("")
   }))
+
+const texts = "repository:team/app:pull,push repository:group/**:* repository:**:pull registry:catalog:*"
+
+it.effect.each<readonly [requested: string, granted: string]>([
+  ["repository:team/app:*", "repository:team/app:pull,push"],
+  ["repository:team/app-evil:push repository:team/app/x:push repository:team:push", ""],
+  [
+    "repository:group/a:* repository:group/a/b:delete",
+    "repository:group/a:delete,pull,push repository:group/a/b:delete"
+  ],
+  ["repository:group:push repository:group-b/a:push repository:groups/a:push", ""],
+  ["repository:any/app:pull,push", "repository:any/app:pull"],
+  ["repository(plugin):group/a:pull", ""],
+  ["registry:catalog:* registry:admin:*", "registry:catalog:*"]
+])("grants permissions in text: %s (T32)", ([requested, expected]) =>
+  Effect.gen(function*() {
+    const policy = yield* Policy.parse(texts)
+    expect(yield* granted(policy, "anyone", requested)).toBe(expected)
+  }))
+
+it.effect.each<readonly [permissions: string, problem: RegExp]>([
+  ["", /there is no permission/],
+  ["team/app", /write repository:NAME:ACTIONS/],
+  ["repository:Team/app:pull", /write a repository name, NAME\/\*\* or \*\*/],
+  ["repository:team/*:pull", /write a repository name/],
+  ["repository:*:pull", /write a repository name/],
+  ["repository:/**:pull", /write a repository name/],
+  ["repository:team**:pull", /write a repository name/],
+  ["registry:**:pull", /write a repository name/],
+  ["repository:team/app:PULL", /an action is/],
+  ["repository(plugin):team/app:pull", /write repository:NAME:ACTIONS/]
+])(
+  "refuses %j as permissions",
+  ([permissions, problem]) =>
+    Effect.map(Effect.flip(Policy.parse(permissions)), ({ message }) => expect(message).toMatch(problem))
+)

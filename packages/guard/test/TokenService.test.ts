@@ -1,7 +1,9 @@
 import { Answer, AuthScope, Body, RegistryError } from "@effect-oci/core"
 import type { Users } from "@effect-oci/guard"
-import { Policy, RefreshTokens, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
+import { IdTokens, Issuer, Policy, RefreshTokens, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import type { Wire } from "@effect-oci/protocol"
+import * as NodeIssuer from "@effect-oci/testing/NodeIssuer"
+import { FetchHttpClient } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted, Stream, TestClock } from "effect"
 import * as jose from "jose"
@@ -71,6 +73,86 @@ const setup = (options?: Partial<TokenService.Options>) =>
       )
     return { get, granted, keys, post, send, tokens, versions }
   })
+
+describe("an ID token at TokenService", () => {
+  const exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+  const typeOf = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
+  const scope = "repository:team/app:pull,push repository:team/other:push repository:public/app:pull"
+
+  const withIssuer = Effect.gen(function*() {
+    const issuer = yield* NodeIssuer.make()
+    const idTokens = yield* Effect.provide(
+      IdTokens.make({
+        audience: service,
+        issuers: [Issuer.github({
+          url: issuer.url,
+          rules: [{ when: { repository_owner: "team" }, grant: "repository:{repository}:pull,push" }]
+        })]
+      }),
+      FetchHttpClient.layer
+    )
+    const sub = "repo:team/app:ref:refs/heads/main"
+    const token = yield* issuer.sign({ sub, repository: "team/app", repository_owner: "team" })
+    const service_ = yield* setup({ idTokens })
+    const fields = { grant_type: exchange, subject_token: token, subject_token_type: typeOf("id_token"), scope }
+    return { ...service_, fields, issuer, token, caller: `github:${sub}` }
+  })
+
+  it.scoped("is exchanged for a token that grants what its rules and the policy for everyone grant", () =>
+    Effect.gen(function*() {
+      const { caller, fields, granted, post } = yield* withIssuer
+      const response = yield* post({ ...fields, audience: service, access_type: "offline" })
+      expect(response.json).toMatchObject({ issued_token_type: typeOf("access_token"), token_type: "Bearer" })
+      expect(response.json).toMatchObject({ expires_in: 300 })
+      expect(response.json).not.toHaveProperty("refresh_token")
+      const own = "repository:public/app:pull repository:team/app:pull,push"
+      expect(yield* granted(response)).toEqual([caller, own])
+    }))
+
+  it.scoped("is a password, which gets no refresh token", () =>
+    Effect.gen(function*() {
+      const { caller, get, granted, post, token } = yield* withIssuer
+      const query =
+        `service=${service}&offline_token=true&scope=repository:team/app:push&scope=repository:team/other:push`
+      const response = yield* get(query, basic("oidc", token))
+      expect(response.json).not.toHaveProperty("refresh_token")
+      expect(yield* granted(response)).toEqual([caller, "repository:team/app:push"])
+      const other = yield* post({
+        grant_type: "password",
+        username: "oidc",
+        password: token,
+        access_type: "offline",
+        scope
+      })
+      expect((yield* granted(other))[0]).toBe(caller)
+      expect(other.json).not.toHaveProperty("refresh_token")
+      expect((yield* get(query, basic("oidc", `${token}x`))).status).toBe(401)
+      expect((yield* get(query, basic("alice", token))).status).toBe(401)
+    }))
+
+  it.scoped("is refused if the request is wrong", () =>
+    Effect.gen(function*() {
+      const { fields, issuer, post, token } = yield* withIssuer
+      const other = yield* issuer.sign({ aud: "other", repository: "team/app", repository_owner: "team" })
+      for (
+        const [change, problem] of [
+          [{ subject_token: other }, `the token's claim "aud" is missing or wrong`],
+          [{ subject_token: "x" }, "the token is not from an issuer that this registry accepts"],
+          [{ subject_token_type: typeOf("refresh_token") }, "subject_token_type must be"],
+          [{ requested_token_type: typeOf("id_token") }, "requested_token_type must be"],
+          [{ actor_token: token }, "accepts no actor_token"],
+          [{ audience: "other.example" }, "issues no tokens for that service"]
+        ] as const
+      ) {
+        const { json, status } = yield* post({ ...fields, ...change })
+        expect([status, json["error"]]).toEqual([400, "invalid_request"])
+        expect(json["error_description"]).toContain(problem)
+        expect(JSON.stringify(json)).not.toContain(token)
+      }
+      const { post: without } = yield* setup()
+      expect((yield* without(fields)).json["error"]).toBe("unsupported_grant_type")
+    }))
+})
 
 describe("a token of TokenService", () => {
   it.effect("contains what docker-registry reads, and nothing else", () =>

@@ -41,6 +41,23 @@ export interface Request {
   readonly body: Body.Body | undefined
   /** The address of the sender, as the server sees it. Behind proxies it is the address of the last proxy. */
   readonly remoteAddress?: string | undefined
+  /** The certificate that the sender proved to be its own, if an authority that the server trusts has signed it. */
+  readonly certificate?: Certificate | undefined
+}
+
+/**
+ * The certificate of a client: [RFC 5280](https://www.rfc-editor.org/rfc/rfc5280#section-4.1).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Certificate {
+  /** The common name of the subject. `undefined` if the subject has none, or several. */
+  readonly commonName: string | undefined
+  /** The alternative names of the subject with their types: `DNS:a.example`, `URI:spiffe://b`, `email:c@d.example`. */
+  readonly names: ReadonlyArray<string>
+  /** The SHA-256 of the certificate, in hexadecimal with colons. */
+  readonly fingerprint: string
 }
 
 /**

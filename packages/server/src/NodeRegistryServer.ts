@@ -76,6 +76,13 @@ export interface Tls {
   readonly certificate: string
   /** The private key of the certificate, in PEM and without a password. */
   readonly key: Redacted.Redacted<string>
+  /**
+   * The certificates of the authorities that sign certificates of clients, in PEM. The server asks each client for a
+   * certificate, and passes it to the guard: see the option `certificates` of `Guard`. A client without a certificate, or
+   * with one of another authority, is served as a client without credentials. Revocation is not checked: use short
+   * lifetimes. Default: the server asks for none.
+   */
+  readonly clientAuthorities?: string | undefined
 }
 
 /**
@@ -201,6 +208,9 @@ const create = (options: Options): Effect.Effect<Server, ListenError> => {
         ...timed,
         cert: tls.certificate,
         key: Redacted.value(tls.key),
+        ...(tls.clientAuthorities === undefined
+          ? {}
+          : { ca: tls.clientAuthorities, requestCert: true, rejectUnauthorized: false }),
         minVersion: "TLSv1.2",
         handshakeTimeout: timed.headersTimeout
       }),

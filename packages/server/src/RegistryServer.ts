@@ -83,8 +83,8 @@ export interface Options {
   /** Decides who may do what, such as `Guard.make` of `@effect-oci/guard`. Default: everyone may do everything. */
   readonly guard?: Guard | undefined
   /**
-   * Other handlers on the same port, by path, such as the token service of `@effect-oci/guard` on `/token`. The guard
-   * does not protect these paths. A path of the distribution API cannot be used. Default: none.
+   * Other handlers on the same port, by path, such as the token service of `@effect-oci/guard` on `/token`. A path that
+   * ends in a slash includes all paths below it, except `/`. The guard does not protect these paths. A path of the distribution API cannot be used. Default: none.
    */
   readonly mounts?: { readonly [path: `/${string}`]: Answer } | undefined
   /**

@@ -8,6 +8,7 @@ import { Effect, Layer, Logger, Redacted } from "effect"
 import { RegistryServer } from "../src/index.js"
 
 const answer = () => Effect.die("never asked")
+const answerOwn = () => Effect.succeed({ status: 298, headers: {}, body: undefined })
 
 it.effect.each(["/v2", "/v2/", "/v2/team/app/tags/list", "/token?x=1", "/token#x"] as const)(
   "nothing is mounted in the distribution API, nor at a path that is none: %s",
@@ -17,6 +18,18 @@ it.effect.each(["/v2", "/v2/", "/v2/team/app/tags/list", "/token?x=1", "/token#x
       expect(() => RegistryServer.make({ mounts: { [path]: answer } })(handle)).toThrow(`cannot mount at ${path}`)
     }).pipe(Effect.provide(Memory.layer()))
 )
+
+it.effect("a path that ends in a slash is mounted with all below it, and no other path", () =>
+  Effect.gen(function*() {
+    const { handle } = yield* Registry
+    const mounted = Effect.succeed({ status: 299, headers: {}, body: undefined })
+    const serve = RegistryServer.make({ mounts: { "/admin/": () => mounted, "/admin/own": answerOwn } })(handle)
+    const statuses = yield* Effect.forEach(
+      ["/admin/", "/admin/a/b?x=1", "/admin/own", "/admin/own/x", "/admin", "/administrator", "/", "/v2/"],
+      (target) => Effect.map(serve({ method: "GET", target, headers: {}, body: undefined }), ({ status }) => status)
+    )
+    expect(statuses).toEqual([299, 299, 298, 299, 404, 404, 404, 200])
+  }).pipe(Effect.provide(Memory.layer())))
 
 const users: Users.Users = {
   check: ({ password, username }) =>

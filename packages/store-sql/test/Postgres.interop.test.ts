@@ -8,6 +8,7 @@ import { Duration, Effect, Fiber, Layer, Option } from "effect"
 import { link } from "./content.js"
 import { emptyPool, openStore, Server, server } from "./postgres.js"
 import { sharing } from "./refreshTokens.js"
+import * as robots from "./robots.js"
 import { counting } from "./usage.js"
 
 describe.skipIf(!NodePostgres.available)("the metadata store in a PostgreSQL server", () => {
@@ -54,6 +55,15 @@ describe.skipIf(!NodePostgres.available)("the metadata store in a PostgreSQL ser
         const config = yield* Effect.flatMap(Server, NodeSql.emptySchema)
         const [a, b] = [yield* NodeSql.pool(config), yield* NodeSql.pool(config)]
         yield* sharing(
+          [Postgres.make({ pool: a }), Postgres.make({ pool: b })],
+          { lifetime: "3 seconds", pass: Effect.sleep("3.1 seconds") }
+        )
+      }), 60_000)
+    test.scoped("shares robots between servers", () =>
+      Effect.gen(function*() {
+        const config = yield* Effect.flatMap(Server, NodeSql.emptySchema)
+        const [a, b] = [yield* NodeSql.pool(config), yield* NodeSql.pool(config)]
+        yield* robots.sharing(
           [Postgres.make({ pool: a }), Postgres.make({ pool: b })],
           { lifetime: "3 seconds", pass: Effect.sleep("3.1 seconds") }
         )

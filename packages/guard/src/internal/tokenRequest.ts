@@ -12,6 +12,7 @@ export interface TokenRequest {
     | { readonly _tag: "None" }
     | { readonly _tag: "Password"; readonly username: string; readonly password: Redacted.Redacted<string> }
     | { readonly _tag: "Refresh"; readonly token: Redacted.Redacted<string> }
+    | { readonly _tag: "IdToken"; readonly token: Redacted.Redacted<string> }
   readonly service: string | undefined
   readonly scope: AuthScope.AuthScope
   /** Whether the response shall contain a refresh token. */
@@ -28,6 +29,14 @@ export class InvalidTokenRequest extends Data.TaggedError("InvalidTokenRequest")
   readonly reason: string
   readonly headers?: Wire.Headers | undefined
 }> {}
+
+/** The grant and the types of tokens of https://www.rfc-editor.org/rfc/rfc8693#section-2.1 */
+const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+const typeOf = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
+const subjectTypes = [typeOf("id_token"), typeOf("jwt")]
+
+/** The fields that a response to a token exchange has in addition. */
+export const exchanged = { issued_token_type: typeOf("access_token"), token_type: "Bearer" }
 
 /** The maximum size of a body, in bytes. */
 export const maxBody = 16 * 1024
@@ -102,11 +111,31 @@ const readPost = (fields: URLSearchParams): Effect.Effect<TokenRequest, InvalidT
       return refresh === null
         ? invalid("refresh_token is required")
         : parseFields(fields, { _tag: "Refresh", token: Redacted.make(refresh) })
+    case tokenExchange:
+      return readExchange(fields)
     case null:
       return invalid("grant_type is required")
     default:
-      return refuse(400, "unsupported_grant_type", "grant_type must be password or refresh_token")
+      return refuse(400, "unsupported_grant_type", "grant_type must be password, refresh_token or token-exchange")
   }
+}
+
+const readExchange = (fields: URLSearchParams): Effect.Effect<TokenRequest, InvalidTokenRequest> => {
+  const token = fields.get("subject_token")
+  const requested = fields.get("requested_token_type")
+  if (token === null) return invalid("subject_token is required")
+  if (!subjectTypes.includes(fields.get("subject_token_type") ?? "")) {
+    return invalid(`subject_token_type must be ${subjectTypes.join(" or ")}`)
+  }
+  if (fields.has("actor_token")) return invalid("this token service accepts no actor_token")
+  if (requested !== null && requested !== typeOf("access_token")) {
+    return invalid(`requested_token_type must be ${typeOf("access_token")}`)
+  }
+  const audience = fields.get("audience") ?? undefined
+  return Effect.map(
+    parseFields(fields, { _tag: "IdToken", token: Redacted.make(token) }),
+    (request) => ({ ...request, service: request.service ?? audience })
+  )
 }
 
 const parseFields = (

@@ -10,6 +10,7 @@ import * as FiberId from "effect/FiberId"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as incomingBody from "./incomingBody.js"
+import { certificateOf } from "./nodeCertificates.js"
 import * as nodePipeline from "./nodePipeline.js"
 import * as report from "./report.js"
 import type { Respond } from "./totalResponse.js"
@@ -47,7 +48,8 @@ const serve = (
     target: incoming.url ?? "/",
     headers: incoming.headers as Wire.Headers,
     body: incomingBody.bodyOf(incoming, ask),
-    remoteAddress: incoming.socket.remoteAddress
+    remoteAddress: incoming.socket.remoteAddress,
+    certificate: certificateOf(incoming.socket)
   }
   const settle = (exit: Exit.Exit<Wire.Response>): void => {
     if (Exit.isFailure(exit)) return void outgoing.destroy()

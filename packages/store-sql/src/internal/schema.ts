@@ -1,34 +1,8 @@
 /** The statements that create the tables, and those that change them later. */
+import { refreshTokens, robots } from "./accountTables.js"
+import { types } from "./columnTypes.js"
+import type { Types } from "./columnTypes.js"
 import type { Dialect } from "./dialect.js"
-
-/** The types and options that differ between the dialects. */
-interface Types {
-  readonly bytes: string
-  readonly integer: string
-  readonly text: string
-  readonly id: string
-  readonly table: string
-  readonly linkTable: string
-}
-
-const types: { readonly [D in Dialect["name"]]: Types } = {
-  sqlite: {
-    bytes: "BLOB",
-    integer: "INTEGER",
-    text: "TEXT",
-    id: "INTEGER PRIMARY KEY",
-    table: "STRICT",
-    linkTable: "STRICT, WITHOUT ROWID"
-  },
-  postgres: {
-    bytes: "BYTEA",
-    integer: "BIGINT",
-    text: `TEXT COLLATE "C"`,
-    id: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-    table: "",
-    linkTable: ""
-  }
-}
 
 /** Creates the table that contains the version of the schema. */
 export const versions = (dialect: Dialect): string => {
@@ -250,19 +224,6 @@ const triggers = (dialect: Dialect): ReadonlyArray<string> =>
     return trigger(dialect, name, `AFTER ${when} ON ${table}`, changed, effects(change, shard, dialect.now))
   })
 
-/** The hashes of refresh tokens, in the order in which they were issued. */
-const refreshTokens = ({ id, integer, table, text }: Types): ReadonlyArray<string> => [
-  `CREATE TABLE refresh_token (
-    seq ${id},
-    hash ${text} NOT NULL UNIQUE,
-    username ${text} NOT NULL,
-    version ${text} NOT NULL,
-    expires_at ${integer} NOT NULL
-  ) ${table}`,
-  `CREATE INDEX refresh_token_username ON refresh_token (username, seq)`,
-  `CREATE INDEX refresh_token_expires_at ON refresh_token (expires_at, seq)`
-]
-
 /** Creates a trigger that runs statements for each row that an event changes. */
 const trigger = (dialect: Dialect, name: string, event: string, condition: string, body: string) =>
   dialect.name === "sqlite"
@@ -358,5 +319,6 @@ export const migrations = (dialect: Dialect): ReadonlyArray<Migration> => [
   { statements: [compatibility(types[dialect.name])] },
   { statements: manifestParts(types[dialect.name]), readableBy: 4, writableBy: 4 },
   { statements: garbageSizes(types[dialect.name]), readableBy: 4, writableBy: 4 },
-  { statements: quotaReservations(types[dialect.name]), readableBy: 4, writableBy: 4 }
+  { statements: quotaReservations(types[dialect.name]), readableBy: 4, writableBy: 4 },
+  { statements: [robots(types[dialect.name])], readableBy: 4, writableBy: 4 }
 ]
