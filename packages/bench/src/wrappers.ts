@@ -25,9 +25,14 @@ const refuse = new Operation.DeleteTag({ repository, tag: Tag.make("v1") })
 const descriptor = Descriptor.fromBytes(new TextEncoder().encode("{}"), "application/vnd.oci.image.manifest.v1+json")
 const answer = Effect.succeed(descriptor) as Effect.Effect<never>
 
+/** What a wrapper that decides about manifests reads before its first decision. */
+const manifest = Effect.succeed({ descriptor, bytes: new TextEncoder().encode("{}") }) as Effect.Effect<never>
+
+const answerTo = ({ _tag }: Operation.Operation) => _tag === "GetManifest" ? manifest : answer
+
 const bases: ReadonlyArray<{ readonly name: string; readonly handle: Handler.Handler }> = [
-  { name: "an exit", handle: () => answer },
-  { name: "an effect", handle: () => Effect.suspend(() => answer) }
+  { name: "an exit", handle: answerTo },
+  { name: "an effect", handle: (operation) => Effect.suspend(() => answerTo(operation)) }
 ]
 
 /** Measures nanoseconds per operation. */
