@@ -116,10 +116,6 @@ const compositions: ReadonlyArray<Composition> = [
   { name: "Cache", wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse() }))) },
   { name: "AsCaller", wire: () => inProcess(memory().pipe(AsCaller.wrap({ store: sparse() }))) },
   {
-    name: "AsCaller, each side a client → server → memory",
-    wire: () => inProcess(hop(memory()).pipe(AsCaller.wrap({ store: hop(sparse()), timeToLive: 0 })))
-  },
-  {
     name: "Cache, with a store that requires blobs first",
     wire: () => inProcess(memory().pipe(Cache.wrap({ store: memory() })))
   },
