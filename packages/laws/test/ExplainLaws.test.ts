@@ -32,7 +32,7 @@ const broken: { readonly [name: string]: ExplainLaws.Explaining } = {
 }
 
 describe("explanations", () => {
-  it.live("are what random programs then ask", () => ExplainLaws.explained({ runs: 60 }), 60_000)
+  it.live("are what random programs then ask", () => ExplainLaws.explained({ runs: 30 }), 60_000)
 
   for (const [name, explain] of Object.entries(broken)) {
     it.live(

@@ -5,7 +5,6 @@ import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Received, RepositoryChanges } from "./changes.js"
-import type { WrittenBlob } from "./changes.js"
 import { contentOf, fail } from "./content.js"
 import type { Known, Result } from "./content.js"
 import { requiredBlobs } from "./links.js"
@@ -26,12 +25,9 @@ export class Overlay {
       ResolveBlob: (operation) => this.#resolveBlob(operation),
       GetBlob: (operation) => this.#getBlob(operation),
       ResolveManifest: (operation) =>
-        Effect.flatMap(
-          this.#find(operation),
-          (found) => found === undefined ? next(operation) : Effect.succeed(found.descriptor)
-        ),
+        this.#found(operation, (found) => found === undefined ? next(operation) : Effect.succeed(found.descriptor)),
       GetManifest: (operation) =>
-        Effect.flatMap(this.#find(operation), (found) => found === undefined ? next(operation) : Effect.succeed(found)),
+        this.#found(operation, (found) => found === undefined ? next(operation) : Effect.succeed(found)),
       PushBlob: (operation) => this.#pushBlob(operation),
       MountBlob: (operation) => this.#mountBlob(operation),
       StartUpload: (operation) => this.#start(operation),
@@ -121,7 +117,7 @@ export class Overlay {
           reason: "the content of this blob is unknown: nothing was transferred when it was pushed"
         })
       )
-      : this.#getBlob(new Operation.GetBlob({ ...operation, repository: from }))
+      : this.next(new Operation.GetBlob({ ...operation, repository: from }))
   }
 
   /** Returns a manifest that was written. Fails if it was deleted. Returns `undefined` if the next registry knows. */
@@ -146,10 +142,19 @@ export class Overlay {
       return Operation.isDigest(reference)
         ? undefined
         : yield* this.next(new Operation.GetManifest({ repository, reference: digest }))
-    }).pipe(Effect.catchIf(
+    })
+  }
+
+  /** Continues with a manifest that was written. A repository that was written to is known, even if not behind. */
+  #found<A>(
+    operation: Operation.ResolveManifest | Operation.GetManifest,
+    then: (found: Manifest.Manifest | undefined) => Result<A>
+  ): Result<A> {
+    return Effect.catchIf(
+      Effect.flatMap(this.#find(operation), then),
       ({ _tag }) => _tag === "OciNameUnknown" && this.#repositories.get(operation.repository)?.exists === true,
       () => fail(RegistryError.ManifestUnknown, operation)
-    ))
+    )
   }
 
   /** Returns whether a body need not be read, because a manifest names the content. */
@@ -179,13 +184,10 @@ export class Overlay {
           (upload) => new Operation.UploadStarted({ upload })
         )
       }
-      this.#write(operation.repository, digest, { size: found.size, bytes: undefined, from })
+      const written = from === undefined ? undefined : this.#repositories.get(from)?.blobs.get(digest)
+      this.#of(operation.repository).blobs.set(digest, written ?? { size: found.size, bytes: undefined, from })
       return Effect.succeed(new Operation.Mounted({ digest }))
     })
-  }
-
-  #write(repository: RepositoryName.RepositoryName, digest: Digest.Digest, blob: WrittenBlob): void {
-    this.#of(repository).blobs.set(digest, blob)
   }
 
   #open(
@@ -235,7 +237,7 @@ export class Overlay {
   ): Result<Descriptor.Descriptor> {
     const { repository } = operation
     const stored = (size: number, bytes: Uint8Array | undefined): Descriptor.Descriptor => {
-      this.#write(repository, digest, { size, bytes, from: undefined })
+      this.#of(repository).blobs.set(digest, { size, bytes, from: undefined })
       return { mediaType: Descriptor.octetStream, digest, size }
     }
     return Effect.gen(this, function*() {
@@ -269,6 +271,10 @@ export class Overlay {
         (error) => RegistryError.withFields(error, Operation.errorFields(operation))
       )
       const links = Manifest.references(document)
+      const earlier = this.#repositories.get(repository)?.manifests.get(manifest.descriptor.digest)
+      if (earlier !== undefined && earlier.manifest.descriptor.mediaType !== mediaType) {
+        return yield* fail(RegistryError.ManifestInvalid, operation, "the repository has it with another media type")
+      }
       yield* this.#checkBlobs(operation, links)
       const tags = Array.from(new Set(operation.tags))
       yield* this.#checkTags(operation, tags, manifest.descriptor.digest)
