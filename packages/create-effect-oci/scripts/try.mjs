@@ -1,7 +1,9 @@
 // Creates projects in an empty folder from the packed packages, as a user does: installs, checks types, runs the tests
 // and starts each. `npm run templates [NAME…]`, by default all.
 import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { packInto } from "../../../.ci/pack.mjs"
@@ -35,14 +37,22 @@ const environments = {
     REGISTRY_S3_BUCKET: "registry"
   },
   gateway: { UPSTREAM: "http://127.0.0.1:9", USERS: "/dev/null" },
-  "private-registry": { USERS: "/dev/null" },
-  registry: { REGISTRY_SERVER_PORT: "0" }
+  "private-registry": { USERS: "/dev/null" }
 }
 
-/** Starts the project, and ends it when it says that it works. @param {string} cwd @param {string} name */
-const start = (cwd, name) =>
+/** Returns a port that is free. */
+const freePort = async () => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  server.close()
+  return String(typeof address === "object" ? address?.port : address)
+}
+
+/** Starts the project, and ends it when it says that it works. @param {string} cwd @param {string} name @param {string} port */
+const start = (cwd, name, port) =>
   new Promise((resolve, reject) => {
-    const env = { ...process.env, PORT: "0", ...environments[name] }
+    const env = { ...process.env, PORT: port, REGISTRY_SERVER_PORT: port, ...environments[name] }
     const option = options[name]
     const args = ["start", "--silent", ...(option === undefined ? [] : ["--", option])]
     const child = spawn("npm", args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
@@ -71,6 +81,6 @@ for (const name of names.length > 0 ? names : all) {
   run(project, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline", ...packed)
   run(project, "npm", "run", "check")
   run(project, "npm", "test")
-  await start(project, name)
+  await start(project, name, await freePort())
   console.log(`ok     ${name.padEnd(18)} ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s`)
 }
