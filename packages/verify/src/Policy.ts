@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Caller, printable, RegistryError } from "@effect-oci/core"
+import { printable, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -142,7 +142,6 @@ export const verify = (
       validUntil: limits.length === 0 ? undefined : Math.min(...limits)
     }
   }).pipe(
-    Effect.provideService(Caller.Caller, Caller.anonymous),
     Effect.timeoutFail({
       duration: timeout,
       onTimeout: () =>

@@ -71,7 +71,8 @@ export const attachments: ReadonlyArray<string> = evidence.attachments
  * - Verdicts are remembered by policy, repository, digest and media type, and computed once for all callers that wait for
  *   the same. If the registry fails, the operation fails, and nothing is remembered.
  *
- * **Order.** All callers share the verdicts, so a wrapper whose answers depend on the caller goes around this one:
+ * **Order.** Callers share verdicts, and signatures are read as the anonymous caller. If the answers of the next registry
+ * depend on the caller, each caller has verdicts of its own. So put such wrappers around this one:
  * `upstream.pipe(Verify.wrap(…), Filter.wrap({ select: byCaller }))`.
  *
  * Laws: what it serves satisfies the policies, or is an attachment. With policies that require nothing, it changes no
@@ -79,7 +80,7 @@ export const attachments: ReadonlyArray<string> = evidence.attachments
  *
  * @since 0.1.0
  * @category middleware
- * @throws Error if two policies have the same name, or if the answers of the registry depend on the caller
+ * @throws Error if two policies have the same name
  */
 export const middleware = (options: Options): Effect.Effect<Middleware.Middleware> =>
   Effect.sync(() => {
@@ -87,8 +88,7 @@ export const middleware = (options: Options): Effect.Effect<Middleware.Middlewar
     const twice = names.find((name, index) => names.indexOf(name) !== index)
     if (twice !== undefined) throw new Error(`two policies have the name "${twice}"`)
     return (next) => {
-      if (Handler.dependsOnCaller(next)) throw new Error(wrongOrder)
-      const gatekeeper = new Gatekeeper(Registry.fromHandler(next), options)
+      const gatekeeper = new Gatekeeper(Registry.fromHandler(next), options, Handler.dependsOnCaller(next))
       const forgetting = <O extends Operation.PushManifest | Operation.DeleteManifest | Operation.DeleteTag>(
         operation: O
       ) => Effect.tap(next(operation), () => Effect.sync(() => gatekeeper.forget(operation.repository)))
@@ -119,10 +119,6 @@ export const middleware = (options: Options): Effect.Effect<Middleware.Middlewar
       })
     }
   })
-
-const wrongOrder =
-  "Verify cannot wrap a registry whose answers depend on the caller (Filter by callers, Authorize), because " +
-  "all callers share its verdicts; wrap it the other way round: upstream.pipe(Verify.wrap(…), Authorize.wrap({ allow }))"
 
 /**
  * Creates a layer that requires a registry, and provides what satisfies the policies. {@link wrap} does the same in a pipe.

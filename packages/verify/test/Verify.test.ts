@@ -1,6 +1,5 @@
-import { Digest, Handler, ReferenceSet, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
-import type { Operation } from "@effect-oci/core"
-import { Authorize } from "@effect-oci/middleware"
+import { Caller, Digest, Handler, ReferenceSet, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import type { Middleware, Operation } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Fiber, Layer, Stream, TestClock } from "effect"
@@ -14,7 +13,10 @@ const v1 = Tag.make("v1")
 const memory = Effect.map(Layer.build(Memory.layer()), Context.get(Registry))
 
 /** A registry in memory, the same behind the wrapper, and the operations that arrive at it. */
-const setUp = (options: Partial<Verify.Options> & { readonly require?: ReadonlyArray<Requirement.Requirement> } = {}) =>
+const setUp = (
+  options: Partial<Verify.Options> & { readonly require?: ReadonlyArray<Requirement.Requirement> } = {},
+  between: Middleware.Middleware = (next) => next
+) =>
   Effect.gen(function*() {
     const registry = yield* memory
     const { privateKey, publicKey } = yield* Sign.keyPair
@@ -29,7 +31,7 @@ const setUp = (options: Partial<Verify.Options> & { readonly require?: ReadonlyA
       unselected: "deny",
       ...others
     })
-    const verified = Registry.fromHandler(middleware(counted))
+    const verified = Registry.fromHandler(middleware(between(counted)))
     const upstream = Layer.succeed(Registry, registry)
     const at = <A, E>(effect: Effect.Effect<A, E, Registry>) => Effect.provide(effect, upstream)
     const sign = (reference: Operation.TagOrDigest, format: "tag" | "bundle" = "bundle") =>
@@ -332,16 +334,30 @@ describe("Verify", () => {
       expect(yield* denied(get(Tag.make("v2")))).toContain("more than 2000 bytes were found")
     }))
 
-  it.scoped("does not wrap a registry whose answers depend on the caller, nor take two policies of one name", () =>
+  it.scoped("keeps verdicts for each caller if the answers of the registry depend on the caller", () =>
     Effect.gen(function*() {
-      const { handle } = yield* memory
-      const options = { policies: [], unselected: "serve" } as const
-      const middleware = yield* Verify.middleware(options)
-      expect(() => middleware(Authorize.middleware({ allow: () => Effect.succeed(true) })(handle))).toThrow("Verify")
+      const { at, get, sign, verified } = yield* setUp({}, (next) =>
+        Handler.dependingOnCaller(Handler.override(next, {
+          ListReferrers: (operation) =>
+            Effect.flatMap(
+              Caller.Caller,
+              ({ name }) => name === "alice" ? next(operation) : Effect.succeed(Stream.empty)
+            )
+        })))
+      const as = (name: string) => Effect.provideService(Caller.Caller, { name, claims: {} })
+      yield* at(images.image("one", "v1"))
+      yield* sign(v1)
+      yield* get(v1).pipe(as("alice"))
+      yield* denied(get(v1).pipe(as("bob")))
+      yield* get(v1).pipe(as("alice"))
+      expect(Handler.dependsOnCaller(verified.handle)).toBe(true)
+    }))
+
+  it.effect("does not take two policies of one name", () =>
+    Effect.gen(function*() {
       const policy = { name: "one", select: ReferenceSet.all, require: [] }
-      const cause = yield* Effect.sandbox(Verify.middleware({ ...options, policies: [policy, policy] })).pipe(
-        Effect.flip
-      )
+      const options = { policies: [policy, policy], unselected: "serve" } as const
+      const cause = yield* Effect.sandbox(Verify.middleware(options)).pipe(Effect.flip)
       expect(Cause.pretty(cause)).toContain(`two policies have the name "one"`)
     }))
 })

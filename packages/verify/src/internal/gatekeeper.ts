@@ -1,4 +1,4 @@
-import { Answer, Manifest, MediaType, Operation, ReferenceSet, RegistryError } from "@effect-oci/core"
+import { Answer, Caller, Manifest, MediaType, Operation, ReferenceSet, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
 import { LruMap } from "@effect-oci/core/LruMap"
 import * as Clock from "effect/Clock"
@@ -42,7 +42,12 @@ export class Gatekeeper {
   readonly #known: LruMap<string, Known>
   readonly #attachments: ReadonlyArray<string>
 
-  constructor(private readonly upstream: Registry["Type"], private readonly options: Options) {
+  /** With `byCaller`, callers share no verdicts, because the next registry answers each of them differently. */
+  constructor(
+    private readonly upstream: Registry["Type"],
+    private readonly options: Options,
+    private readonly byCaller: boolean
+  ) {
     const maxRemembered = options.maxRemembered ?? 10_000
     this.#known = new LruMap(maxRemembered)
     this.#attachments = options.attachments ?? attachments
@@ -89,15 +94,16 @@ export class Gatekeeper {
       return Answer.succeed(served)
     }
 
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const cached = policies.flatMap((policy) => this.#cached(policy, repository, descriptor, now) ?? [])
+    return Effect.flatMap(Effect.zip(Clock.currentTimeMillis, Caller.Caller), ([now, caller]) => {
+      const callers = this.byCaller ? Caller.key(caller) : ""
+      const cached = policies.flatMap((policy) => this.#cached(policy, callers, repository, descriptor, now) ?? [])
       if (policies.length > 0 && cached.length === policies.length) {
         return conclude(cached, Effect.isEffect(manifest) ? undefined : manifest)
       }
       return Effect.flatMap(Effect.isEffect(manifest) ? manifest : Answer.succeed(manifest), (read) => {
         if (this.#isAttachment(reference, read)) return Answer.succeed(served)
         if (policies.length === 0) return denied(operation, "no policy selects it", [])
-        return Effect.forEach(policies, (policy) => this.#decide(policy, repository, descriptor)).pipe(
+        return Effect.forEach(policies, (policy) => this.#decide(policy, callers, repository, descriptor)).pipe(
           Effect.mapError((error) => {
             const reason = `cannot verify it: ${RegistryError.reason(error)}`
             return RegistryError.withFields(error, { ...Operation.errorFields(operation), reason })
@@ -128,33 +134,36 @@ export class Gatekeeper {
   /** Returns the remembered verdict about a manifest, or about an index that covers it. */
   #cached(
     policy: Policy.Policy,
+    callers: string,
     repository: Name,
     descriptor: Descriptor.Descriptor,
     now: number
   ): Policy.Verdict | undefined {
-    const own = this.#verdicts.known(subject(policy, repository, descriptor), now)
+    const own = this.#verdicts.known(subject(policy, callers, repository, descriptor), now)
     if (own?.allowed === true) return own
     const index = this.#indexOf(repository, descriptor)
     if (index === undefined) return own
-    const verdict = this.#cached(policy, repository, index, now)
+    const verdict = this.#cached(policy, callers, repository, index, now)
     return verdict?.allowed === false ? own : verdict
   }
 
   /** Returns the verdict about an index that covers a manifest if it is satisfied, or else about the manifest. */
   #decide(
     policy: Policy.Policy,
+    callers: string,
     repository: Name,
     descriptor: Descriptor.Descriptor
   ): Effect.Effect<Policy.Verdict, Error> {
     const { signatures } = this.options
+    const verify = Policy.verify({ registry: this.upstream, repository, descriptor, signatures }, policy, this.options)
     const own = this.#verdicts.get(
-      subject(policy, repository, descriptor),
-      Policy.verify({ registry: this.upstream, repository, descriptor, signatures }, policy, this.options)
+      subject(policy, callers, repository, descriptor),
+      this.byCaller ? verify : Effect.provideService(verify, Caller.Caller, Caller.anonymous)
     )
     const index = this.#indexOf(repository, descriptor)
     if (index === undefined) return own
     return Effect.flatMap(
-      this.#decide(policy, repository, index),
+      this.#decide(policy, callers, repository, index),
       (verdict) => verdict.allowed ? Effect.succeed(verdict) : own
     )
   }
@@ -178,8 +187,14 @@ export class Gatekeeper {
 
 const knownKey = (repository: Name, digest: Digest.Digest): string => `${repository} ${digest}`
 
-const subject = (policy: Policy.Policy, repository: Name, { digest, mediaType }: Descriptor.Descriptor) => ({
+const subject = (
+  policy: Policy.Policy,
+  callers: string,
+  repository: Name,
+  { digest, mediaType }: Descriptor.Descriptor
+) => ({
   policy: policy.name,
+  callers,
   repository,
   digest,
   mediaType

@@ -5,9 +5,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Verdict } from "../Policy.js"
 
-/** What a verdict is about: a manifest, as it is served by one media type, and a policy. */
+/** What a verdict is about: a manifest, as it is served by one media type to some callers, and a policy. */
 export interface Subject {
   readonly policy: string
+  /** The callers who share the verdict. */
+  readonly callers: string
   readonly repository: RepositoryName.RepositoryName
   readonly digest: Digest.Digest
   readonly mediaType: string
@@ -24,8 +26,8 @@ interface Entry {
   readonly expires: number
 }
 
-const keyOf = ({ digest, mediaType, policy, repository }: Subject): string =>
-  `${repository} ${digest} ${mediaType} ${policy}`
+const keyOf = ({ callers, digest, mediaType, policy, repository }: Subject): string =>
+  JSON.stringify([repository, digest, mediaType, policy, callers])
 
 /** Remembers verdicts for a time, and computes each verdict once for all callers that need it at the same time. */
 export class Verdicts {
@@ -35,7 +37,7 @@ export class Verdicts {
   #forgotten = 0
 
   constructor(private readonly options: Options) {
-    this.#entries = new LruMap(options.maxRemembered, undefined, (key) => key.slice(0, key.indexOf(" ")))
+    this.#entries = new LruMap(options.maxRemembered, undefined, (key) => key.slice(2, key.indexOf(`",`)))
   }
 
   /** Returns the verdict if it is remembered and valid. */
