@@ -1,53 +1,13 @@
 import { Caller, Digest, Handler, ReferenceSet, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
-import type { Middleware, Operation } from "@effect-oci/core"
-import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Fiber, Layer, Stream, TestClock } from "effect"
+import { Cause, Deferred, Effect, Fiber, Stream, TestClock } from "effect"
 import type { Policy, Requirement } from "../src/index.js"
 import { Cosign, Sign, Verify } from "../src/index.js"
 import * as images from "./images.js"
+import { denied, memory, setUp } from "./verified.js"
 
 const { repository } = images
 const v1 = Tag.make("v1")
-
-const memory = Effect.map(Layer.build(Memory.layer()), Context.get(Registry))
-
-/** A registry in memory, the same behind the wrapper, and the operations that arrive at it. */
-const setUp = (
-  options: Partial<Verify.Options> & { readonly require?: ReadonlyArray<Requirement.Requirement> } = {},
-  between: Middleware.Middleware = (next) => next
-) =>
-  Effect.gen(function*() {
-    const registry = yield* memory
-    const { privateKey, publicKey } = yield* Sign.keyPair
-    const seen: Array<Operation.Operation> = []
-    const counted: Handler.Handler = (operation) => {
-      seen.push(operation)
-      return registry.handle(operation)
-    }
-    const { require = [Cosign.key(publicKey)], ...others } = options
-    const middleware = yield* Verify.middleware({
-      policies: [{ name: "signed", select: ReferenceSet.all, require }],
-      unselected: "deny",
-      ...others
-    })
-    const verified = Registry.fromHandler(middleware(between(counted)))
-    const upstream = Layer.succeed(Registry, registry)
-    const at = <A, E>(effect: Effect.Effect<A, E, Registry>) => Effect.provide(effect, upstream)
-    const sign = (reference: Operation.TagOrDigest, format: "tag" | "bundle" = "bundle") =>
-      at(Sign.cosign({ repository, reference, key: privateKey, format }))
-    const get = (reference: Operation.TagOrDigest) =>
-      Effect.map(verified.getManifest(repository, reference), ({ descriptor }) => descriptor.digest)
-    const head = (reference: Operation.TagOrDigest) =>
-      Effect.map(verified.resolveManifest(repository, reference), ({ digest }) => digest)
-    return { at, get, head, registry, seen, sign, verified }
-  })
-
-const denied = <A>(effect: Effect.Effect<A, RegistryError.RegistryError>) =>
-  Effect.map(Effect.flip(effect), (error) => {
-    expect(error._tag).toBe("OciDenied")
-    return RegistryError.reason(error)
-  })
 
 describe("Verify", () => {
   it.scoped("serves a signed image by its tag and digest, and refuses an unsigned one with the reason and data", () =>
