@@ -31,11 +31,21 @@ export interface Rule<Claims> {
 }
 
 /**
+ * A rule whose claims are not known to the compiler, such as a rule from a file. `IdTokens.make` checks their names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- A rule of any issuer, like `Schema.Schema.Any`.
+export type AnyRule = Rule<any>
+
+/**
  * An issuer of ID tokens, for `IdTokens.make`.
  *
  * @since 0.1.0
  * @category models
  */
+// oxlint-disable-next-line typescript/no-explicit-any -- An issuer of any kind, like `Schema.Schema.Any`.
 export interface Issuer<Claims = any> {
   /**
    * The name that the callers of this issuer have before their subject: `github:repo:team/app:ref:refs/heads/main`. Lower
@@ -45,6 +55,7 @@ export interface Issuer<Claims = any> {
   /** The claim `iss` of the tokens, and the URL of the issuer. */
   readonly url: string
   /** The claims that rules can use. A token that the schema does not decode is refused. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- `IdTokens` decodes unknown values only.
   readonly claims: Schema.Schema<Claims, any>
   readonly rules: ReadonlyArray<Rule<Claims>>
   /** The audience that the tokens must have: the claim `aud`. Default: the audience of `IdTokens.make`. */

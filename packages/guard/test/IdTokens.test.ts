@@ -1,7 +1,6 @@
 import { AuthScope } from "@effect-oci/core"
 import { Guard, IdTokens, Issuer, Policy, TokenKeys, Users } from "@effect-oci/guard"
 import { Request } from "@effect-oci/protocol"
-import type { Wire } from "@effect-oci/protocol"
 import * as NodeIssuer from "@effect-oci/testing/NodeIssuer"
 import { FetchHttpClient } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
@@ -15,12 +14,12 @@ const live = Layer.merge(FetchHttpClient.layer, Logger.remove(Logger.defaultLogg
 const make = (issuers: ReadonlyArray<Issuer.Issuer>, options?: Partial<IdTokens.Options>) =>
   Effect.provide(IdTokens.make({ audience, issuers, ...options }), live)
 
-const granting = (grant: Issuer.Rule<any>["grant"], when: Issuer.Rule<any>["when"] = {}): Issuer.Rule<any> => ({
+const granting = (grant: Issuer.AnyRule["grant"], when: Issuer.AnyRule["when"] = {}): Issuer.AnyRule => ({
   when,
   grant
 })
 
-const anyIssuer = (url: string, ...rules: ReadonlyArray<Issuer.Rule<any>>) =>
+const anyIssuer = (url: string, ...rules: ReadonlyArray<Issuer.AnyRule>) =>
   Issuer.make({ name: "ci", url, claims: Issuer.AnyClaims, rules })
 
 /** What a token is granted of a requested scope. */
@@ -414,7 +413,7 @@ describe("a guard with ID tokens", () => {
       for (const [authorization, challenge] of refusals) {
         const answer = yield* ask(authorization)
         if (answer._tag === "Right") throw new Error("admitted")
-        const { headers, status } = Request.encodeRejected(answer.left) as Wire.Response
+        const { headers, status } = Request.encodeRejected(answer.left)
         expect([status, headers["www-authenticate"]]).toEqual([401, challenge])
         expect(JSON.stringify(answer)).not.toContain(token)
       }

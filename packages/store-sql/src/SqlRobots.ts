@@ -60,7 +60,7 @@ export interface SqlRobots {
   readonly touch: (name: string) => Effect.Effect<void, CommandFailure>
 }
 
-const optional = (value: Row[string] | undefined) => value === null || value === undefined ? undefined : Number(value)
+const optional = (value: Row[string]) => value === null || value === undefined ? undefined : Number(value)
 
 const robotOf = (row: Row): Robot => ({
   name: row["name"] as string,

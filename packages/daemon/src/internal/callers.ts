@@ -26,7 +26,7 @@ export const issuers = Schema.Array(IssuerSettings).annotations({ parseOptions: 
 export const issuerOf = (settings: IssuerSettings): Issuer.Issuer => {
   const { audience, keys_url: keysUrl, name, rules } = settings
   // The names of claims are checked when the issuer is used, because a file cannot have their types.
-  const options = { audience, keysUrl, name, rules: rules as ReadonlyArray<Issuer.Rule<any>> }
+  const options = { audience, keysUrl, name, rules: rules as ReadonlyArray<Issuer.AnyRule> }
   switch (settings.kind) {
     case "github":
     case "gitlab":
