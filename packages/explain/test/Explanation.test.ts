@@ -1,5 +1,5 @@
 import { AuthScope, Caller, RepositoryName } from "@effect-oci/core"
-import { Policy } from "@effect-oci/guard"
+import type { Policy } from "@effect-oci/guard"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import { Explanation } from "../src/index.js"

@@ -1,6 +1,6 @@
 import { Body, Digest } from "@effect-oci/core"
 import type { Descriptor, Manifest, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 
 /** A blob that the program wrote. Its bytes are kept if they are few. */
 export interface WrittenBlob {

@@ -33,10 +33,10 @@ export interface OtherRequest {
 }
 
 /** The query parameters that belong to a request. All others may be secret. */
-const shown = ["n", "last", "mount", "from", "digest", "digest-algorithm", "tag", "artifactType"]
+const shown = new Set(["n", "last", "mount", "from", "digest", "digest-algorithm", "tag", "artifactType"])
 
 const queryOf = (url: URL): string => {
-  const query = Array.from(url.searchParams).filter(([name]) => shown.includes(name))
+  const query = Array.from(url.searchParams).filter(([name]) => shown.has(name))
   return query.length === 0 ? "" : `?${query.map(([name, value]) => `${name}=${value}`).join("&")}`
 }
 
