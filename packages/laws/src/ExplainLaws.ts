@@ -145,7 +145,7 @@ const print = (script: Script, { asked, changed, explained, refused }: Verdict):
  */
 export const explained = (options: Options = {}): Effect.Effect<void, LawBroken> => {
   const trialOf = (plan: scripts.Plan): Trial => ({
-    law: "what is explained is what is asked",
+    law: "a program sends the requests that were explained",
     script: scripts.write(plan, judging.stage([])),
     holds: (script) => Effect.runPromise(Effect.map(judge(options, script), isAgreement)),
     print: (script) => Effect.runPromise(Effect.map(judge(options, script), (verdict) => print(script, verdict))),
