@@ -106,8 +106,6 @@ export interface NotationOptions extends Options {
   readonly expiry?: Date | undefined
 }
 
-type Signed = Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError, Registry>
-
 /**
  * Signs a manifest like `cosign sign --key`, and pushes the signature. Returns the descriptor of the signature's manifest.
  *
@@ -126,7 +124,9 @@ type Signed = Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError, 
  * })
  * ```
  */
-export const cosign = (options: CosignOptions): Signed => {
+export const cosign = (
+  options: CosignOptions
+): Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError, Registry> => {
   const { annotations, format: chosen = "bundle" } = options
   return chosen === "tag" ? tagged(options) : attest({
     ...options,
@@ -142,7 +142,9 @@ export const cosign = (options: CosignOptions): Signed => {
  * @since 0.1.0
  * @category constructors
  */
-export const attest = ({ key, predicate, predicateType, ...target }: AttestOptions): Signed =>
+export const attest = (
+  { key, predicate, predicateType, ...target }: AttestOptions
+): Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError, Registry> =>
   Effect.gen(function*() {
     const subject = yield* resolve(target)
     const payload = json({
@@ -168,7 +170,9 @@ export const attest = ({ key, predicate, predicateType, ...target }: AttestOptio
     })
   })
 
-const tagged = ({ annotations, identity, key, ...target }: CosignOptions): Signed =>
+const tagged = (
+  { annotations, identity, key, ...target }: CosignOptions
+): Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError, Registry> =>
   Effect.gen(function*() {
     const { repository } = target
     const subject = yield* resolve(target)
@@ -203,7 +207,9 @@ const tagged = ({ annotations, identity, key, ...target }: CosignOptions): Signe
  * @since 0.1.0
  * @category constructors
  */
-export const notation = ({ certificates, expiry, key, ...target }: NotationOptions): Signed =>
+export const notation = (
+  { certificates, expiry, key, ...target }: NotationOptions
+): Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError, Registry> =>
   Effect.gen(function*() {
     const { digest, mediaType, size } = yield* resolve(target)
     const { attribute } = format
