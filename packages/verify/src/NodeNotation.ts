@@ -176,7 +176,7 @@ const isSigned = (algorithm: string, key: KeyObject, message: Uint8Array, signat
 }
 
 const subjectOf = (certificate: X509Certificate): { readonly [attribute: string]: unknown } =>
-  certificate.toLegacyObject().subject as unknown as { readonly [attribute: string]: unknown }
+  certificate.toLegacyObject().subject
 
 const isIdentity = (certificate: X509Certificate, name: DistinguishedName): boolean => {
   const subject = subjectOf(certificate)
