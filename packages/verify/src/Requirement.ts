@@ -12,6 +12,7 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { unreadable } from "./internal/unreadable.js"
 
 /**
  * A signature or a document that does not satisfy a requirement.
@@ -193,10 +194,6 @@ const malformed = (defect: unknown): Rejected =>
   new Rejected({
     reason: `is malformed: ${defect instanceof Error ? defect.message : Cause.pretty(Cause.die(defect))}`
   })
-
-/** Returns the problem of an artifact that the registry does not return. */
-export const unreadable = (error: RegistryError.RegistryError): string =>
-  `cannot be read: ${RegistryError.reason(error)}`
 
 /**
  * Options for {@link present}.

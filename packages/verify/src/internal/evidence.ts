@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import * as Requirement from "../Requirement.js"
 import { mediaTypes } from "../Sbom.js"
 import { bundles, dsseEnvelope, inToto, simpleSigning } from "./bundle.js"
+import { unreadable } from "./unreadable.js"
 
 type Error = RegistryError.RegistryError
 
@@ -44,7 +45,7 @@ const listed = ({ registry, repository }: Source, digest: Digest.Digest): Effect
       if (RegistryError.isNotFound(error)) return none
       return RegistryError.isTransient(error)
         ? { ...none, failure: error }
-        : { ...none, findings: [{ artifact: "the list of referrers", problem: Requirement.unreadable(error) }] }
+        : { ...none, findings: [{ artifact: "the list of referrers", problem: unreadable(error) }] }
     }
   })
 
@@ -120,7 +121,7 @@ export const make = (
           if (of === undefined && RegistryError.isNotFound(error)) return undefined
           return RegistryError.isTransient(error)
             ? { failure: error }
-            : { finding: { artifact: reference, problem: Requirement.unreadable(error) } }
+            : { finding: { artifact: reference, problem: unreadable(error) } }
         }
       })
 
