@@ -6,7 +6,7 @@ import { FetchHttpClient, HttpApiClient, HttpClient, HttpClientRequest } from "@
 import { NodeContext } from "@effect/platform-node"
 import { expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { asAlice, asUser, folder, serving } from "./serving.js"
+import { asUser, folder, serving } from "./serving.js"
 
 const config = new TextEncoder().encode("{}")
 const manifest = new TextEncoder().encode(
