@@ -64,6 +64,11 @@ export interface Subject {
   readonly wrapper: Wrapper
   /** The model of the wrapper. Default: the wrapper does not change any result of the next registry. */
   readonly model?: Model | undefined
+  /**
+   * `depends`: the answers of the wrapped registry depend on the caller. `refuses`: the wrapper cannot be built over such a
+   * registry, so no random stack puts it there. Default: neither.
+   */
+  readonly callers?: "depends" | "refuses" | undefined
 }
 
 /**

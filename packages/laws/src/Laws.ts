@@ -100,7 +100,13 @@ export const stacks = (
   wrappers: ReadonlyArray<fc.Arbitrary<Subject>>,
   options?: { readonly depth?: number | undefined }
 ): fc.Arbitrary<ReadonlyArray<Subject>> =>
-  fc.array(fc.oneof(...wrappers), { minLength: 1, maxLength: options?.depth ?? 6, size: "max" })
+  fc.array(fc.oneof(...wrappers), { minLength: 1, maxLength: options?.depth ?? 6, size: "max" }).filter(isBuildable)
+
+/** The last wrapper is the outermost. */
+const isBuildable = (stack: ReadonlyArray<Subject>): boolean =>
+  stack.every(({ callers }, index) =>
+    callers !== "refuses" || stack.slice(0, index).every((inner) => inner.callers !== "depends")
+  )
 
 const equation = (
   law: string,

@@ -314,7 +314,11 @@ export const union: fc.Arbitrary<Subject> = fc.constantFrom(...unions).map(({ fi
   }
 })
 
-const unchanged = (code: string, wrapper: Laws.Wrapper): Subject => ({ code, wrapper })
+const unchanged = (code: string, wrapper: Laws.Wrapper, callers?: Subject["callers"]): Subject => ({
+  code,
+  wrapper,
+  callers
+})
 
 /**
  * Generates wrappers that change no results: `Logging`, `Metrics`, `Tracing`, `Retry`, `Limit`, `Cache`, `AsCaller`,
@@ -336,11 +340,13 @@ export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
   ),
   unchanged(
     "Effect.flatMap(Laws.open(Memory.layer()), (store) => Cache.middleware({ store }))",
-    Effect.flatMap(memory, (store) => Cache.middleware({ store }))
+    Effect.flatMap(memory, (store) => Cache.middleware({ store })),
+    "refuses"
   ),
   unchanged(
     "Effect.flatMap(Laws.open(Memory.layer()), (store) => AsCaller.middleware({ store }))",
-    Effect.flatMap(memory, (store) => AsCaller.middleware({ store }))
+    Effect.flatMap(memory, (store) => AsCaller.middleware({ store })),
+    "depends"
   ),
   unchanged(
     "Record.middleware({ to: { write: () => Effect.void } })",

@@ -67,6 +67,13 @@ await Laws.suite("the wrappers over PostgreSQL", {
   seed: 17
 })
 
+it("no random stack has a wrapper over one that it refuses", () => {
+  const stacks = fc.sample(Laws.stacks([Wrappers.transparent]), { numRuns: 500, seed: 1 })
+  const callers = stacks.map((stack) => stack.flatMap((subject) => subject.callers ?? []).join(" "))
+  expect(callers.filter((order) => /depends.*refuses/.test(order))).toEqual([])
+  expect(callers.filter((order) => /refuses.*depends/.test(order)).length).toBeGreaterThan(10)
+})
+
 describe("each wrapper alone behaves as its model", () => {
   const { all: _, hop: __, transparent: ___, ...changing } = Wrappers
   it.live.each(Object.entries(changing))(
