@@ -3,7 +3,7 @@ import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, MediaType, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { Durable } from "@effect-oci/durable"
 import { Guard, Policy } from "@effect-oci/guard"
-import type { Users } from "@effect-oci/guard"
+import { Users } from "@effect-oci/guard"
 import * as NodeCacheJournal from "@effect-oci/middleware/NodeCacheJournal"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
@@ -201,7 +201,7 @@ describe("the mirror", () => {
           passwords[username] === Redacted.value(password)
             ? Effect.succeed({ identity: { name: username, claims: {} }, version: "1" })
             : Effect.fail(new RegistryError.Unauthorized({})),
-        find: () => Effect.succeed(undefined)
+        find: Users.none.find
       }
       const policy = Policy.make(({ name }, { resource }) => name === "alice" && resource === "team/app")
       const team = yield* Scope.extend(upstream("team/app", "team/app", Guard.make({ users, policy })), upstreams)

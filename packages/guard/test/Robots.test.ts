@@ -102,7 +102,7 @@ describe("AdminApi", () => {
     const robots = yield* Robots.make(makeTable().table)
     const people: Users.Users = {
       check: ({ username }) => Effect.succeed({ identity: { name: username, claims: {} }, version: "1" }),
-      find: () => Effect.succeed(undefined)
+      find: Users.none.find
     }
     const users = Users.route((name) => name.startsWith(Robots.prefix) ? robots.users : people)
     const policy: Policy.Policy = (caller, requested) =>

@@ -138,7 +138,8 @@ describe("Sqlite", () => {
       const waiting = Metric.gauge("db.client.connection.pending_requests", {
         description: "Requests for a connection"
       }).pipe(Metric.tagged("db.client.connection.pool.name", "sqlite"))
-      const writes = Array.from({ length: 20 }, () => Effect.runPromise(batch.run([select("one")])))
+      const run = Runtime.runPromise(yield* Effect.runtime())
+      const writes = Array.from({ length: 20 }, () => run(batch.run([select("one")])))
       const shown = [yield* Metric.value(waiting)]
       yield* Effect.promise(() => Promise.all(writes))
       shown.push(yield* Metric.value(waiting))

@@ -13,7 +13,7 @@ import { decode, rejected } from "./internal/bundle.js"
 import * as certificates from "./internal/nodeCertificates.js"
 import * as notation from "./internal/notation.js"
 import type { Layer, Proof, Requirement } from "./Requirement.js"
-import { ofLayers, Rejected } from "./Requirement.js"
+import { EvidenceRejected, ofLayers } from "./Requirement.js"
 
 /**
  * The attributes of a distinguished name, for example `{ C: "US", ST: "WA", O: "example", CN: "release" }`.
@@ -91,10 +91,10 @@ const decodePayload = decode("a payload of Notation", notation.Payload)
 const bytesOf = (what: string, text: string) =>
   Effect.mapError(
     Encoding.decodeBase64Url(text),
-    () => new Rejected({ reason: `is malformed: the base64 of its ${what}` })
+    () => new EvidenceRejected({ reason: `is malformed: the base64 of its ${what}` })
   )
 
-const examine = ({ bytes, evidence: { subject } }: Layer, trust: Trust): Effect.Effect<Proof, Rejected> =>
+const examine = ({ bytes, evidence: { subject } }: Layer, trust: Trust): Effect.Effect<Proof, EvidenceRejected> =>
   Effect.gen(function*() {
     const envelope = yield* decodeEnvelope(bytes)
     const header = yield* Effect.flatMap(bytesOf("protected header", envelope.protected), decodeProtected)
@@ -103,7 +103,7 @@ const examine = ({ bytes, evidence: { subject } }: Layer, trust: Trust): Effect.
       (text) =>
         Effect.mapError(
           Encoding.decodeBase64(text),
-          () => new Rejected({ reason: "is malformed: the base64 of a certificate" })
+          () => new EvidenceRejected({ reason: "is malformed: the base64 of a certificate" })
         )
     )
     const signature = yield* bytesOf("signature", envelope.signature)
@@ -111,7 +111,7 @@ const examine = ({ bytes, evidence: { subject } }: Layer, trust: Trust): Effect.
     const { signer, validUntil } = yield* Effect.try({
       try: () => certificates.verify(chain, trust.anchors, trust.now),
       catch: (error) =>
-        new Rejected({
+        new EvidenceRejected({
           reason: error instanceof certificates.ChainInvalid
             ? `is not trusted: ${error.message}`
             : `is malformed: a certificate (${error instanceof Error ? error.message : String(error)})`
@@ -138,7 +138,7 @@ const examine = ({ bytes, evidence: { subject } }: Layer, trust: Trust): Effect.
 const known: ReadonlySet<string> = new Set([notation.attribute.scheme, notation.attribute.expiry])
 
 /** Checks the attributes of a signature. Returns the time at which it expires. */
-const checkHeader = (header: typeof notation.Protected.Type, now: number): Effect.Effect<number, Rejected> => {
+const checkHeader = (header: typeof notation.Protected.Type, now: number): Effect.Effect<number, EvidenceRejected> => {
   const { [notation.attribute.expiry]: expiry, [notation.attribute.scheme]: scheme, crit, cty } = header
   if (cty !== notation.payloadType) return rejected(`has a payload of the type ${JSON.stringify(cty.slice(0, 80))}`)
   if (scheme !== notation.scheme) {

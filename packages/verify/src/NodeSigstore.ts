@@ -11,7 +11,7 @@ import { toSignedEntity, toTrustMaterial, Verifier } from "@sigstore/verify"
 import * as Effect from "effect/Effect"
 import * as Cosign from "./Cosign.js"
 import type { Requirement } from "./Requirement.js"
-import { Rejected } from "./Requirement.js"
+import { EvidenceRejected } from "./Requirement.js"
 import type { Signer } from "./Signer.js"
 
 /**
@@ -72,7 +72,7 @@ export const signer = (identity: Identity): Signer => {
           return { by: `${foundSubject} of ${issuer}` }
         },
         catch: (error) => {
-          return new Rejected({ reason: `has no valid signature by ${name}: ${messageOf(error)}` })
+          return new EvidenceRejected({ reason: `has no valid signature by ${name}: ${messageOf(error)}` })
         }
       })
   }

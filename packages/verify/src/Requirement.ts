@@ -20,7 +20,7 @@ import { unreadable } from "./internal/unreadable.js"
  * @since 0.1.0
  * @category errors
  */
-export class Rejected extends Data.TaggedError("OciRejected")<{ readonly reason: string }> {
+export class EvidenceRejected extends Data.TaggedError("OciEvidenceRejected")<{ readonly reason: string }> {
   override get message(): string {
     return this.reason
   }
@@ -88,8 +88,8 @@ export interface Evidence {
   readonly content: Effect.Effect<Uint8Array, RegistryError.RegistryError>
   /** Finds the artifacts of some kinds. */
   readonly attached: (kinds: Kinds) => Effect.Effect<Attached>
-  /** Reads a layer of an artifact. Fails with `Rejected` if a limit is reached. */
-  readonly read: (digest: Digest.Digest) => Effect.Effect<Uint8Array, RegistryError.RegistryError | Rejected>
+  /** Reads a layer of an artifact. Fails with `EvidenceRejected` if a limit is reached. */
+  readonly read: (digest: Digest.Digest) => Effect.Effect<Uint8Array, RegistryError.RegistryError | EvidenceRejected>
 }
 
 /**
@@ -151,8 +151,8 @@ export interface LayersOptions {
   readonly kinds: Kinds
   /** The media types of the layers to examine, without parameters. */
   readonly mediaTypes: ReadonlyArray<string>
-  /** Examines one layer. A defect counts as `Rejected`, so malformed content cannot break the server. */
-  readonly examine: (layer: Layer) => Effect.Effect<Proof, Rejected | RegistryError.RegistryError>
+  /** Examines one layer. A defect counts as `EvidenceRejected`, so malformed content cannot break the server. */
+  readonly examine: (layer: Layer) => Effect.Effect<Proof, EvidenceRejected | RegistryError.RegistryError>
 }
 
 /**
@@ -180,7 +180,7 @@ export const ofLayers = ({ description, examine, kinds, mediaTypes }: LayersOpti
             Effect.either
           )
           if (Either.isRight(proof)) return { _tag: "Satisfied", artifact: artifact.name, ...proof.right }
-          if (proof.left._tag === "OciRejected") {
+          if (proof.left._tag === "OciEvidenceRejected") {
             findings.push({ artifact: artifact.name, problem: proof.left.reason })
           } else if (RegistryError.isTransient(proof.left)) failure ??= proof.left
           else findings.push({ artifact: artifact.name, problem: unreadable(proof.left) })
@@ -190,8 +190,8 @@ export const ofLayers = ({ description, examine, kinds, mediaTypes }: LayersOpti
     })
 })
 
-const malformed = (defect: unknown): Rejected =>
-  new Rejected({
+const malformed = (defect: unknown): EvidenceRejected =>
+  new EvidenceRejected({
     reason: `is malformed: ${defect instanceof Error ? defect.message : Cause.pretty(Cause.die(defect))}`
   })
 

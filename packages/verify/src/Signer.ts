@@ -8,7 +8,7 @@ import { Digest } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as keys from "./internal/keys.js"
 import type { Proof } from "./Requirement.js"
-import { Rejected } from "./Requirement.js"
+import { EvidenceRejected } from "./Requirement.js"
 
 /**
  * Signed content, in the parts that the kinds of signers need.
@@ -33,8 +33,8 @@ export interface Signed {
 export interface Signer {
   /** The name of the signer in messages: "the key SHA256:…". */
   readonly name: string
-  /** Fails with `Rejected` if the content is not signed by this signer. */
-  readonly verify: (signed: Signed) => Effect.Effect<Proof, Rejected>
+  /** Fails with `EvidenceRejected` if the content is not signed by this signer. */
+  readonly verify: (signed: Signed) => Effect.Effect<Proof, EvidenceRejected>
 }
 
 /**
@@ -66,9 +66,10 @@ export const key = (publicKey: string | CryptoKey, options: { readonly name?: st
     verify: (signed) =>
       Effect.tryPromise({
         try: () => isSigned(signed),
-        catch: (error) => new Rejected({ reason: `has a signature that cannot be verified: ${String(error)}` })
+        catch: (error) => new EvidenceRejected({ reason: `has a signature that cannot be verified: ${String(error)}` })
       }).pipe(
-        Effect.filterOrFail((valid) => valid, () => new Rejected({ reason: `has no valid signature by ${name}` })),
+        Effect.filterOrFail((valid) => valid, () =>
+          new EvidenceRejected({ reason: `has no valid signature by ${name}` })),
         Effect.as({ by: name })
       )
   }

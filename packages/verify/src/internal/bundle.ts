@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Schema from "effect/Schema"
-import { Rejected } from "../Requirement.js"
+import { EvidenceRejected } from "../Requirement.js"
 import type { Signed } from "../Signer.js"
 import { concat } from "./keys.js"
 
@@ -25,7 +25,8 @@ export const signPredicate = "https://sigstore.dev/cosign/sign/v1"
 /** The number of signatures of one envelope that are verified. */
 const maxEnvelopeSignatures = 10
 
-export const rejected = (reason: string): Effect.Effect<never, Rejected> => Effect.fail(new Rejected({ reason }))
+export const rejected = (reason: string): Effect.Effect<never, EvidenceRejected> =>
+  Effect.fail(new EvidenceRejected({ reason }))
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -33,7 +34,7 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 /** Decodes JSON bytes with a schema. */
 export const decode = <A, I>(what: string, schema: Schema.Schema<A, I>) => {
   const parse = Schema.decodeUnknownEither(Schema.parseJson(schema))
-  return (bytes: Uint8Array): Effect.Effect<A, Rejected> =>
+  return (bytes: Uint8Array): Effect.Effect<A, EvidenceRejected> =>
     Effect.suspend(() => {
       let text: string
       try {
@@ -44,17 +45,17 @@ export const decode = <A, I>(what: string, schema: Schema.Schema<A, I>) => {
       return Effect.mapError(
         parse(text),
         (error) =>
-          new Rejected({
+          new EvidenceRejected({
             reason: `is malformed: not ${what} (${error.message.split("\n").at(-1)!.trim().slice(0, 200)})`
           })
       )
     })
 }
 
-const base64 = (what: string, text: string): Effect.Effect<Uint8Array, Rejected> =>
+const base64 = (what: string, text: string): Effect.Effect<Uint8Array, EvidenceRejected> =>
   Effect.mapError(
     Either.orElse(Encoding.decodeBase64(text), () => Encoding.decodeBase64Url(text)),
-    () => new Rejected({ reason: `is malformed: the base64 of its ${what}` })
+    () => new EvidenceRejected({ reason: `is malformed: the base64 of its ${what}` })
   )
 
 const Envelope = Schema.Struct({
@@ -96,7 +97,7 @@ const attestation = (
   envelope: typeof Envelope.Type,
   bundle: unknown,
   subject: Digest.Digest
-): Effect.Effect<Attestation, Rejected> =>
+): Effect.Effect<Attestation, EvidenceRejected> =>
   Effect.gen(function*() {
     const { payload, payloadType, signatures } = envelope
     if (payloadType !== inToto) {
@@ -122,7 +123,7 @@ export const fromBundle = <E>(
   bytes: Uint8Array,
   subject: Descriptor.Descriptor,
   content: Effect.Effect<Uint8Array, E>
-): Effect.Effect<Attestation | Signed, Rejected | E> =>
+): Effect.Effect<Attestation | Signed, EvidenceRejected | E> =>
   Effect.gen(function*() {
     const bundle = yield* decodeBundle(bytes)
     const json = yield* decodeJson(bytes)
@@ -141,7 +142,7 @@ export const fromEnvelope = (
   bytes: Uint8Array,
   subject: Descriptor.Descriptor,
   layer: Descriptor.Descriptor
-): Effect.Effect<Attestation, Rejected> =>
+): Effect.Effect<Attestation, EvidenceRejected> =>
   Effect.flatMap(
     decodeEnvelope(bytes),
     (envelope) => attestation(envelope, legacyBundle(layer.annotations, { dsseEnvelope: envelope }), subject.digest)
@@ -173,7 +174,7 @@ export const fromSimple = (
   bytes: Uint8Array,
   subject: Descriptor.Descriptor,
   layer: Descriptor.Descriptor
-): Effect.Effect<Simple, Rejected> =>
+): Effect.Effect<Simple, EvidenceRejected> =>
   Effect.gen(function*() {
     const text = layer.annotations?.[signatureAnnotation]
     if (text === undefined) return yield* rejected(`has no annotation ${signatureAnnotation}`)

@@ -93,7 +93,9 @@ export const make = (
       return bytes
     }
     const tooMuch = () =>
-      new Requirement.Rejected({ reason: `is not read: more than ${maxBytes} bytes were found; raise \`maxBytes\`` })
+      new Requirement.EvidenceRejected({
+        reason: `is not read: more than ${maxBytes} bytes were found; raise \`maxBytes\``
+      })
 
     const manifest = yield* Effect.cachedFunction((reference: Operation.TagOrDigest) =>
       Effect.tap(registry.getManifest(repository, reference), ({ bytes }) => Effect.sync(() => take(bytes)))
@@ -102,7 +104,7 @@ export const make = (
       Effect.suspend(() =>
         ++reads > maxSignatures
           ? Effect.fail(
-            new Requirement.Rejected({
+            new Requirement.EvidenceRejected({
               reason: `is not read: more than ${maxSignatures} signatures were found; raise \`maxSignatures\``
             })
           )
