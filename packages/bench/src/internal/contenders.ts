@@ -8,6 +8,8 @@ import {
   Registry,
   RepositoryName
 } from "@effect-oci/core"
+import { Enforce, Explain } from "@effect-oci/explain"
+import type { Explanation } from "@effect-oci/explain"
 import {
   AsCaller,
   Authorize,
@@ -95,6 +97,21 @@ const verify = (): Middleware.Middleware => {
   return (next) => wrap(Handler.override(next, { GetManifest: () => Answer.succeed(manifest) }))
 }
 
+/** Foresees the operations that are measured. */
+const explanation: Explanation.Explanation = {
+  version: 1,
+  requests: [{
+    kind: "operation",
+    registry: "bench",
+    method: "ResolveManifest",
+    path: "team/app:v1",
+    scope: "repository:team/app:pull,delete",
+    count: 1,
+    sent: true
+  }],
+  credentials: []
+}
+
 export const wrappers: ReadonlyArray<Wrapper> = [
   { ...pure, name: "ReadOnly", make: ReadOnly.middleware },
   { ...pure, name: "Immutable", make: made(Immutable.middleware()) },
@@ -152,6 +169,8 @@ export const wrappers: ReadonlyArray<Wrapper> = [
     times: 5000,
     isVariant: true
   },
+  { ...costly, name: "Explain", make: made(Explain.middleware({ name: "bench" })), isVariant: true },
+  { ...costly, name: "Enforce", make: () => Enforce.middleware({ name: "bench", explanation }), isVariant: true },
   { ...verbose, name: "Metrics", make: Metrics.middleware },
   { ...costly, name: "Tracing", make: Tracing.middleware, times: 500 }
 ]
