@@ -360,6 +360,11 @@ describe("decode", () => {
       new Operation.StartUpload({ repository })
     ],
     [
+      "an upload, if the length of a push is unknown",
+      request(`POST /v2/team/app/blobs/uploads/?digest=${digest}`, {}, chunked("{}")),
+      new Operation.StartUpload({ repository })
+    ],
+    [
       "an upload whose algorithm is empty",
       request("POST /v2/team/app/blobs/uploads/?digest-algorithm="),
       new Operation.StartUpload({ repository })
@@ -511,12 +516,6 @@ describe("decode", () => {
     ["a mount of nothing", request("POST /v2/app/blobs/uploads/?mount="), 400, "DIGEST_INVALID"],
     ["a mount from no name", request(`POST /v2/app/blobs/uploads/?mount=${digest}&from=..`), 400, "NAME_INVALID"],
     ["a push to no digest", request("POST /v2/app/blobs/uploads/?digest=x", {}, two), 400, "DIGEST_INVALID"],
-    [
-      "a push of unknown length",
-      request(`POST /v2/app/blobs/uploads/?digest=${digest}`, {}, chunked("{}")),
-      400,
-      "SIZE_INVALID"
-    ],
     ["the upload .", request("GET /v2/app/blobs/uploads/."), 404, "BLOB_UPLOAD_UNKNOWN"],
     ["the upload ..", request("PATCH /v2/app/blobs/uploads/%2e%2e", {}, two), 404, "BLOB_UPLOAD_UNKNOWN"],
     ["a chunk with a unit", request(patch, { "content-range": "bytes 0-1/2" }, two), 416, "RANGE_INVALID"],
