@@ -198,7 +198,7 @@ export const matured: fc.Arbitrary<Subject> = fc.constantFrom(...repositories).m
 }))
 
 /**
- * Generates `Quota` with various prefixes below which there is no space.
+ * Generates `Quota` with various prefixes. Repositories with the prefix may contain nothing.
  *
  * @since 0.1.0
  * @category wrappers

@@ -16,8 +16,8 @@ import type { Decision } from "./Authorize.js"
 import { Decisions } from "./internal/gate/decisions.js"
 
 /**
- * What is decided about: a manifest of a repository. There is no caller, because the verdict counts for all callers. Use
- * `Authorize` for what a caller may do.
+ * A manifest of a repository, to decide whether it is served. There is no caller in it, because the verdict counts for all
+ * callers. Use `Authorize` for what a caller may do.
  *
  * @since 0.1.0
  * @category models

@@ -65,7 +65,6 @@ export class Uploads {
     this.metadata = stores.metadata
   }
 
-  /** Opens a session. Its id is the key of its bytes, so that a blob says which session it came from. */
   /**
    * Begins a session. Its id is the key of its bytes, so that a blob says which session it came from. The bytes of a
    * session without chunks have another key.
