@@ -26,5 +26,6 @@ serve.pipe(
   ),
   // The pretty message of a configuration error contains the name of the setting.
   Effect.tapError((error) => Console.error(`gateway: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
+  Effect.tapDefect((cause) => Console.error(`gateway: ${Cause.pretty(cause)}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
 )

@@ -70,5 +70,6 @@ program.pipe(
   Effect.provide(mirror.pipe(Layer.provide([NodeHttp.layer(), NodeContext.layer]), Layer.provideMerge(logger))),
   // The pretty message of a configuration error contains the name of the setting.
   Effect.tapError((error) => Console.error(`mirror: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
+  Effect.tapDefect((cause) => Console.error(`mirror: ${Cause.pretty(cause)}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
 )

@@ -5,7 +5,7 @@
  */
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Layer } from "effect"
+import { Cause, Console, Effect, Layer } from "effect"
 import * as PrivateRegistry from "./registry.js"
 
 const serve = Effect.gen(function*() {
@@ -16,6 +16,8 @@ const serve = Effect.gen(function*() {
 
 serve.pipe(
   Effect.provide(PrivateRegistry.layer.pipe(Layer.provide(NodeContext.layer))),
-  Effect.tapError((error) => Console.error(`private-registry: ${error.message}`)),
+  // The pretty message of a configuration error contains the name of the setting.
+  Effect.tapError((error) => Console.error(`private-registry: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
+  Effect.tapDefect((cause) => Console.error(`private-registry: ${Cause.pretty(cause)}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true })
 )

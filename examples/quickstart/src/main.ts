@@ -13,7 +13,7 @@ import { Logging, ReadOnly } from "@effect-oci/middleware"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { NodeRuntime } from "@effect/platform-node"
-import { Config, Console, Effect, Layer } from "effect"
+import { Cause, Config, Console, Effect, Layer } from "effect"
 import { resolve } from "node:path"
 import * as Image from "./image.js"
 import { logger, say } from "./terminal.js"
@@ -101,6 +101,8 @@ ${memory ? "" : `  npm run store -- check "${directory}"\n`}`)
 
 program.pipe(
   Effect.provide(server.pipe(Layer.provideMerge(logger))),
-  Effect.tapError((error) => Console.error(`quickstart: ${error.message}`)),
+  // The pretty message of a configuration error contains the name of the setting.
+  Effect.tapError((error) => Console.error(`quickstart: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
+  Effect.tapDefect((cause) => Console.error(`quickstart: ${Cause.pretty(cause)}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
 )

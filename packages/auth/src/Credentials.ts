@@ -10,7 +10,7 @@ import { format } from "@effect-oci/transport/Origin"
 import type { Origin } from "@effect-oci/transport/Origin"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
-import type * as ConfigError from "effect/ConfigError"
+import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -232,14 +232,16 @@ export const layerEnv = (options: EnvOptions): Layer.Layer<Credentials, ConfigEr
   return Layer.unwrapEffect(
     Effect.gen(function*() {
       const { identity, name, registry, secret } = yield* settings
-      const pair = Option.isSome(name) || Option.isSome(secret)
-        ? [Credential.basic(yield* Config.string(username), yield* Config.redacted(password))]
-        : []
+      if (Option.isSome(name) !== Option.isSome(secret)) {
+        const [present, absent] = Option.isSome(name) ? [username, password] : [password, username]
+        const message = `${present} is set, but ${absent} is not; set both variables, or neither`
+        return yield* Effect.fail(ConfigError.MissingData([absent], message))
+      }
       return layerStatic({
         [host]: Credential.withSource([
           ...Option.toArray(Option.map(registry, Credential.registryToken)),
           ...Option.toArray(Option.map(identity, Credential.identityToken)),
-          ...pair
+          ...Option.toArray(Option.zipWith(name, secret, Credential.basic))
         ], `the environment, key ${host}`)
       })
     })

@@ -121,9 +121,25 @@ describe("Credentials", () => {
       ])
       expect(yield* get(env({ U: "alice", P: "CANARY" }, { username: "U", password: "P" }))).toEqual([alice])
       expect(yield* get(env({}))).toEqual([])
-      const withoutUsername = yield* Effect.exit(get(env({ REGISTRY_PASSWORD: "CANARY" })))
-      expect(String(withoutUsername)).toMatch(/REGISTRY_USERNAME/)
-      expect(String(withoutUsername)).not.toMatch(/CANARY/)
+    }))
+
+  it.effect("layerEnv fails if only one of the user and the password is set, and names the missing variable", () =>
+    Effect.gen(function*() {
+      const failure = (variables: Record<string, string>) =>
+        Credentials.layerEnv({ host: "registry.example.com" }).pipe(
+          Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))),
+          Layer.build,
+          Effect.scoped,
+          Effect.flip
+        )
+      const withoutUsername = yield* failure({ REGISTRY_PASSWORD: "CANARY" })
+      expect(withoutUsername).toMatchObject({ _op: "MissingData", path: ["REGISTRY_USERNAME"] })
+      expect(withoutUsername.message).toBe(
+        "REGISTRY_PASSWORD is set, but REGISTRY_USERNAME is not; set both variables, or neither"
+      )
+      const withoutPassword = yield* failure({ REGISTRY_USERNAME: "alice" })
+      expect(withoutPassword).toMatchObject({ _op: "MissingData", path: ["REGISTRY_PASSWORD"] })
+      expect(withoutPassword.message).toMatch(/^REGISTRY_USERNAME is set, but REGISTRY_PASSWORD is not/)
     }))
 
   it.effect("firstOf returns the credentials of the first source that has any", () =>

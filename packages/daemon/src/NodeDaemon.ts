@@ -26,6 +26,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
@@ -337,7 +338,9 @@ export const run = <S extends CommonSettings, E extends { readonly message: stri
         ? Console.log(Settings.toText(settings))
         : Effect.scoped(serveForever(program, settings))
     ),
-    Effect.tapError(({ message }) => Console.error(`${program.name}: ${message}`)),
+    // The pretty message of a configuration error contains the name of the setting.
+    Effect.tapError((error) => Console.error(`${program.name}: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
+    Effect.tapDefect((cause) => Console.error(`${program.name}: ${Cause.pretty(cause)}`)),
     Effect.provide(NodeContext.layer),
     (effect) => NodeRuntime.runMain(effect, { disableErrorReporting: true, disablePrettyLogger: true })
   )

@@ -2,8 +2,8 @@ import { Policy, TokenKeys } from "@effect-oci/guard"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { NodeContext } from "@effect/platform-node"
-import { expect, it } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Layer, Logger, Redacted, Scope } from "effect"
+import { expect, it, vi } from "@effect/vitest"
+import { ConfigError, Context, Deferred, Duration, Effect, Exit, Layer, Logger, Redacted, Scope } from "effect"
 import type { Health } from "../src/index.js"
 import { Settings } from "../src/index.js"
 import * as NodeDaemon from "../src/NodeDaemon.js"
@@ -57,4 +57,36 @@ it.live("is alive but not ready while a part that it depends on fails", () =>
     expect(yield* status(authority, "/readyz")).toBe(503)
     expect(yield* status(authority, "/healthz")).toBe(200)
     yield* stop
+  }))
+
+it.scopedLive.each([
+  { name: "a failure", layer: Layer.fail(new Error("no place")), expected: /^registry: no place$/ },
+  {
+    name: "a configuration error, with the setting",
+    layer: Layer.fail(ConfigError.InvalidData(["PORT"], "not a port")),
+    expected: /^registry: .*PORT.*not a port/
+  },
+  {
+    name: "a defect, with its stack",
+    layer: Layer.die(new Error("a bug")),
+    expected: /^registry: Error: a bug\n\s+at /
+  }
+])("run prints $name, and exits with 1", ({ expected, layer }) =>
+  Effect.gen(function*() {
+    const exited = yield* Deferred.make<unknown>()
+    const printed = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        vi.spyOn(process, "exit").mockImplementation((code) => Effect.runSync(Deferred.succeed(exited, code)) as never)
+        return vi.spyOn(console, "error").mockImplementation(() => {})
+      }),
+      () => Effect.sync(() => vi.restoreAllMocks())
+    )
+    NodeDaemon.run({
+      name: "registry",
+      settings: Settings.read(NodeDaemon.tables, { environment: { CONFIG: "/dev/null" } }),
+      layer: (): Layer.Layer<NodeRegistryServer.Address, Error | ConfigError.ConfigError> => layer,
+      place: () => "memory"
+    })
+    expect(yield* Deferred.await(exited)).toBe(1)
+    expect(printed.mock.calls).toEqual([[expect.stringMatching(expected)]])
   }))

@@ -11,6 +11,7 @@
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -52,6 +53,7 @@ const program = Effect.gen(function*() {
 program.pipe(
   Effect.scoped,
   Effect.tapError(({ message }) => Console.error(`cluster: ${message}`)),
+  Effect.tapDefect((cause) => Console.error(`cluster: ${Cause.pretty(cause)}`)),
   Logger.withMinimumLogLevel(LogLevel.Warning),
   Effect.provide(NodeContext.layer),
   (effect) => NodeRuntime.runMain(effect, { disableErrorReporting: true })
