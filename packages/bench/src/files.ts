@@ -28,9 +28,6 @@ let last = 0
 /** Returns a new key. */
 const nextKey = () => BlobKey(`00000000-0000-7000-8000-${String(++last).padStart(12, "0")}`)
 
-const seconds = (...args: ReadonlyArray<string>) =>
-  Effect.map(curl.run("curl", "--silent", "--output", "/dev/null", "--write-out", "%{time_total}", ...args), Number)
-
 /** Measures one large blob, in seconds. */
 const large = (path: string) =>
   Effect.gen(function*() {
@@ -38,7 +35,7 @@ const large = (path: string) =>
     yield* Effect.promise(() => writeFile(input, randomFillSync(new Uint8Array(size))))
     const program = yield* Program.start<FilesProgram.Questions>("files")
     const origin = `http://${yield* program.ask("listen", path)}`
-    const put = (url: string) => seconds("--header", "Expect:", "--upload-file", input, url)
+    const put = (url: string) => curl.upload(url, input)
     const served = nextKey()
     yield* put(`${origin}/store/${served}`)
     yield* put(`${origin}/raw/served`)
@@ -47,8 +44,8 @@ const large = (path: string) =>
       new Map([
         ["received", Effect.suspend(() => put(`${origin}/store/${nextKey()}`))],
         ["received by node:fs", Effect.suspend(() => put(`${origin}/raw/received`))],
-        ["sent", seconds(`${origin}/store/${served}`)],
-        ["sent by node:fs", seconds(`${origin}/raw/served`)]
+        ["sent", curl.download(`${origin}/store/${served}`, size)],
+        ["sent by node:fs", curl.download(`${origin}/raw/served`, size)]
       ]),
       { warmUp: 2, rounds: 5 }
     )

@@ -26,12 +26,6 @@ const startServer = (path: string) =>
     return { ...server, authority: yield* server.ask("listen", path) }
   })
 
-const seconds = (...args: ReadonlyArray<string>) =>
-  Effect.map(
-    curl.run("curl", "--silent", "--fail", "--output", "/dev/null", "--write-out", "%{time_total}", ...args),
-    Number
-  )
-
 /** Measures 256 MiB that each server receives, in seconds. */
 const received = (path: string) =>
   Effect.gen(function*() {
@@ -43,7 +37,7 @@ const received = (path: string) =>
       Effect.ensuring(curl.push({ ...blob, authority }), Effect.ignore(curl.remove({ ...blob, authority })))
     const cases = new Map([
       ["ours", pushTo(authority)],
-      ["node:fs", seconds("--header", "Expect:", "--upload-file", blob.file, raw)]
+      ["node:fs", curl.upload(raw, blob.file)]
     ])
     if (!(yield* leftOut("docker-registry"))) {
       cases.set("docker-registry", pushTo((yield* NodePeers.dockerRegistry).authority))
@@ -57,9 +51,12 @@ const sent = (path: string) =>
     const blob = yield* makeBlob(path, repository, 256)
     const { authority } = yield* startServer(join(path, "ours"))
     yield* curl.push({ ...blob, authority })
-    const cases = new Map([["ours", seconds(`http://${authority}/v2/${repository}/blobs/${blob.digest}`)]])
+    const cases = new Map([[
+      "ours",
+      curl.download(`http://${authority}/v2/${repository}/blobs/${blob.digest}`, 256 * MiB)
+    ]])
     const peer = yield* nginx(yield* folder, path)
-    if (peer !== undefined) cases.set("nginx", seconds(`http://${peer}/256`))
+    if (peer !== undefined) cases.set("nginx", curl.download(`http://${peer}/256`, 256 * MiB))
     return { names: new Set(cases.keys()), at: samplesOf(yield* interleave(cases, { warmUp: 2, rounds: 7 })) }
   })
 

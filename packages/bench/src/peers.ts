@@ -9,8 +9,9 @@ import * as commands from "./commands.js"
 import * as copies from "./copies.js"
 import type { Row } from "./internal/measure.js"
 import * as many from "./many.js"
+import * as served from "./served.js"
 
 export const run: Effect.Effect<ReadonlyArray<Row>, unknown> = Effect.map(
-  Effect.all([blobs.run, clients.run, commands.run, many.run, copies.run]),
+  Effect.all([blobs.run, served.run, clients.run, commands.run, many.run, copies.run]),
   (rows) => rows.flat()
 )

@@ -67,6 +67,37 @@ export const pull = ({ authority, digest, file, repository }: Transfer): Effect.
     ({ seconds }) => seconds
   )
 
+/** Downloads content of a known size, and drops it. Returns the duration, in seconds. */
+export const download = (url: string, size: number): Effect.Effect<number, CommandFailed> =>
+  Effect.flatMap(
+    run("curl", "--silent", "--fail", "--write-out", "%{time_total} %{size_download}", ...nowhere, url),
+    (text) => {
+      const [seconds, received] = text.split(" ").map(Number)
+      return received === size && seconds !== undefined
+        ? Effect.succeed(seconds)
+        : Effect.fail(new CommandFailed({ command: `curl ${url}`, reason: `expected ${size} bytes: ${text}` }))
+    }
+  )
+
+/** Uploads a file with a PUT. Returns the duration, in seconds. */
+export const upload = (url: string, file: string): Effect.Effect<number, CommandFailed> =>
+  Effect.map(
+    run(
+      "curl",
+      "--silent",
+      "--fail",
+      "--write-out",
+      "%{time_total}",
+      ...nowhere,
+      "--header",
+      "Expect:",
+      "-T",
+      file,
+      url
+    ),
+    Number
+  )
+
 /** Deletes a blob from its repository. */
 export const remove = ({ authority, digest, repository }: Omit<Transfer, "file">): Effect.Effect<void, CommandFailed> =>
   Effect.asVoid(
