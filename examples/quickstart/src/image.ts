@@ -10,15 +10,15 @@ const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
 /** Makes an image with one layer, which contains one file. */
 export const make = Effect.sync(() => {
-  const layer = createTar([{ name: "hello.txt", data: "Hello from effect-oci\n", attrs: { mtime: 0 } }])
-  const layerDescriptor = Descriptor.fromBytes(layer, MediaType.layer)
-  const config = json({
+  const layer = Body.hashed(createTar([{ name: "hello.txt", data: "Hello from effect-oci\n", attrs: { mtime: 0 } }]))
+  const layerDescriptor = Descriptor.fromBody(layer, MediaType.layer)
+  const config = Body.hashed(json({
     architecture: "amd64",
     os: "linux",
     config: {},
-    rootfs: { type: "layers", diff_ids: [layerDescriptor.digest] }
-  })
-  const configDescriptor = Descriptor.fromBytes(config, MediaType.imageConfig)
+    rootfs: { type: "layers", diff_ids: [layer.digest] }
+  }))
+  const configDescriptor = Descriptor.fromBody(config, MediaType.imageConfig)
   const manifest = json({
     schemaVersion: 2,
     mediaType: MediaType.image,
@@ -32,11 +32,10 @@ export const make = Effect.sync(() => {
 export const push = ({ blobs, manifest }: Effect.Effect.Success<typeof make>) =>
   Effect.gen(function*() {
     const registry = yield* Registry
-    yield* Effect.forEach(
-      blobs,
-      ([descriptor, bytes]) => registry.pushBlob(repository, descriptor, Body.bytes(bytes)),
-      { concurrency: 2, discard: true }
-    )
+    yield* Effect.forEach(blobs, ([descriptor, body]) => registry.pushBlob(repository, descriptor, body), {
+      concurrency: 2,
+      discard: true
+    })
     return yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [tag] })
   })
 

@@ -79,9 +79,10 @@ const mount = (
  * import type { Registry, RepositoryName } from "@effect-oci/core"
  *
  * const pushed = (registry: Registry["Type"], repository: RepositoryName.RepositoryName, bytes: Uint8Array) => {
- *   const blob = Descriptor.fromBytes(bytes)
+ *   const body = Body.hashed(bytes)
+ *   const blob = Descriptor.fromBody(body)
  *   return BlobPush.ensure(registry, repository, blob.digest, {
- *     upload: () => registry.pushBlob(repository, blob, Body.bytes(bytes))
+ *     upload: () => registry.pushBlob(repository, blob, body)
  *   })
  * }
  * ```

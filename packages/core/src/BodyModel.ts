@@ -6,7 +6,7 @@
 import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import type { Digest } from "./Digest.js"
+import * as Digest from "./Digest.js"
 import * as kinds from "./internal/bodyKinds.js"
 import { TypeId } from "./internal/bodyKinds.js"
 import { fromBodyFailure } from "./RegistryError.js"
@@ -36,7 +36,7 @@ export interface Body extends Pipeable {
   readonly stream: Stream.Stream<Uint8Array, RegistryError>
   readonly bytes: Uint8Array | undefined
   readonly source: Source.Source | undefined
-  readonly digest?: Digest | undefined
+  readonly digest?: Digest.Digest | undefined
 }
 
 /**
@@ -67,6 +67,39 @@ export const isBody = (value: unknown): value is Body => Predicate.hasProperty(v
  * @category constructors
  */
 export const bytes = (content: Uint8Array): Body => new kinds.InMemory(content, content.byteLength)
+
+/**
+ * A body from bytes in memory whose digest is known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Hashed extends Body {
+  readonly bytes: Uint8Array
+  readonly size: number
+  readonly digest: Digest.Digest
+}
+
+/**
+ * Creates a body from bytes in memory, and computes their digest. A verification against this digest does not hash the
+ * bytes again. `Descriptor.fromBody` returns the descriptor of the body. The bytes are not copied and must not be changed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Body, Descriptor, Registry, RepositoryName } from "@effect-oci/core"
+ * import { Effect } from "effect"
+ *
+ * const push = (bytes: Uint8Array) =>
+ *   Effect.flatMap(Registry, (registry) => {
+ *     const body = Body.hashed(bytes)
+ *     return registry.pushBlob(RepositoryName.make("team/app"), Descriptor.fromBody(body), body)
+ *   })
+ * ```
+ */
+export const hashed = (content: Uint8Array, algorithm: Digest.Algorithm = "sha256"): Hashed =>
+  new kinds.InMemory(content, content.byteLength, undefined, Digest.fromBytes(content, algorithm)) as Hashed
 
 /**
  * The empty body.

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import type { Hashed } from "./BodyModel.js"
 import * as Digest from "./Digest.js"
 
 const Size = Schema.Number.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER, { identifier: "Size" }))
@@ -95,3 +96,15 @@ export const fromBytes = (
   mediaType: string = octetStream,
   algorithm: Digest.Algorithm = "sha256"
 ): Descriptor => ({ mediaType, digest: Digest.fromBytes(bytes, algorithm), size: bytes.byteLength })
+
+/**
+ * Creates the descriptor of a body whose digest is known: see `Body.hashed`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromBody = ({ digest, size }: Hashed, mediaType: string = octetStream): Descriptor => ({
+  mediaType,
+  digest,
+  size
+})

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import * as fc from "fast-check"
 import * as Body from "../src/Body.js"
+import * as Descriptor from "../src/Descriptor.js"
 import * as Digest from "../src/Digest.js"
 import { BlobUnknown, BodyFailed, DigestInvalid, SizeInvalid, TransportError } from "../src/RegistryError.js"
 import type * as Source from "../src/Source.js"
@@ -563,5 +564,30 @@ describe("Body.slice", () => {
       const error = yield* Effect.flip(sliced.exit)
       expect(error).toBeInstanceOf(SizeInvalid)
       expect(error.message).toBe(`content ended after ${length} of the 5 bytes expected`)
+    }))
+})
+
+describe("Body.hashed", () => {
+  const content = text("hello")
+
+  for (const algorithm of ["sha256", "sha512"] as const) {
+    it(`describes its bytes as Descriptor.fromBytes does [${algorithm}]`, () => {
+      const body = Body.hashed(content, algorithm)
+      expect(Descriptor.fromBody(body, "text/plain")).toEqual(Descriptor.fromBytes(content, "text/plain", algorithm))
+    })
+  }
+
+  it("is not hashed again when it is verified with its own digest", () => {
+    const body = Body.hashed(content)
+    expect(Body.verify(body, Descriptor.fromBody(body))).toBe(body)
+  })
+
+  it.effect("fails a verification with another digest or another size", () =>
+    Effect.gen(function*() {
+      const body = Body.hashed(content)
+      for (const expected of [{ digest: Digest.fromBytes(text("jello")) }, { digest: body.digest, size: 4 }]) {
+        const error = yield* Effect.flip(Body.forEachChunk(Body.verify(body, expected), () => {}))
+        expect(error).toBeInstanceOf(expected.size === undefined ? DigestInvalid : SizeInvalid)
+      }
     }))
 })

@@ -84,10 +84,10 @@ const layerStores = (options: StoreOptions | undefined): Layer.Layer<BlobStore |
  * import { Memory } from "@effect-oci/store"
  * import { Effect } from "effect"
  *
- * const bytes = new TextEncoder().encode("hello")
+ * const body = Body.hashed(new TextEncoder().encode("hello"))
  * const program = Effect.gen(function*() {
  *   const registry = yield* Memory.make()
- *   return yield* registry.pushBlob(RepositoryName.make("team/app"), Descriptor.fromBytes(bytes), Body.bytes(bytes))
+ *   return yield* registry.pushBlob(RepositoryName.make("team/app"), Descriptor.fromBody(body), body)
  * }).pipe(Effect.scoped)
  * ```
  */
@@ -106,9 +106,9 @@ export const make = (options?: Options): Effect.Effect<Registry.Service, never, 
  * import { Memory } from "@effect-oci/store"
  * import { Effect } from "effect"
  *
- * const bytes = new TextEncoder().encode("hello")
+ * const body = Body.hashed(new TextEncoder().encode("hello"))
  * const program = Effect.flatMap(Registry, (registry) =>
- *   registry.pushBlob(RepositoryName.make("team/app"), Descriptor.fromBytes(bytes), Body.bytes(bytes))
+ *   registry.pushBlob(RepositoryName.make("team/app"), Descriptor.fromBody(body), body)
  * ).pipe(Effect.provide(Memory.layer()))
  * ```
  */

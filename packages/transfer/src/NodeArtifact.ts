@@ -99,7 +99,10 @@ const pushBytes = (
   repository: RepositoryName.RepositoryName,
   bytes: Uint8Array,
   mediaType: string
-) => pushAbsent(registry, repository, Descriptor.fromBytes(bytes, mediaType), Body.bytes(bytes))
+) => {
+  const body = Body.hashed(bytes)
+  return pushAbsent(registry, repository, Descriptor.fromBody(body, mediaType), body)
+}
 
 /** Pushes a blob if the repository does not have it. */
 const pushAbsent = (

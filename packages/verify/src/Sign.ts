@@ -268,8 +268,9 @@ const sign = (key: PrivateKey, message: Uint8Array): Effect.Effect<Uint8Array> =
 
 const pushBlob = (repository: RepositoryName.RepositoryName, bytes: Uint8Array, mediaType: string) =>
   Effect.flatMap(Registry, (registry) => {
-    const descriptor = Descriptor.fromBytes(bytes, mediaType)
-    return Effect.as(registry.pushBlob(repository, descriptor, Body.bytes(bytes)), descriptor)
+    const body = Body.hashed(bytes)
+    const descriptor = Descriptor.fromBody(body, mediaType)
+    return Effect.as(registry.pushBlob(repository, descriptor, body), descriptor)
   })
 
 const pushManifest = (repository: RepositoryName.RepositoryName, bytes: Uint8Array, tags: ReadonlyArray<Tag.Tag>) =>

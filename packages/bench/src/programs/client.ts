@@ -49,8 +49,9 @@ const attach = ({ file, image = "", repository: name }: Transfer) =>
     const registry = yield* Registry
     const repository = RepositoryName.make(name)
     const ensure = (bytes: Uint8Array, mediaType: Descriptor.Descriptor["mediaType"]) => {
-      const blob = Descriptor.fromBytes(bytes, mediaType)
-      const upload = () => registry.pushBlob(repository, blob, Body.bytes(bytes))
+      const body = Body.hashed(bytes)
+      const blob = Descriptor.fromBody(body, mediaType)
+      const upload = () => registry.pushBlob(repository, blob, body)
       return Effect.as(BlobPush.ensure(registry, repository, blob.digest, { upload }), blob)
     }
     const subject = yield* registry.resolveManifest(repository, Digest.make(image))
