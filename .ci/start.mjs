@@ -43,9 +43,9 @@ const usedTime = () => process.cpuUsage().user + process.cpuUsage().system
  * @param {string} file
  */
 const runBundle = (file) => {
-  // V8 optimises WebAssembly in the background, and a process waits for that at its end: 0.1 s for undici's parser of
-  // HTTP, after five responses. With this budget it takes a few hundred. Bytecode is for one set of flags.
-  setFlagsFromString("--wasm-tiering-budget=100000000")
+  // V8 optimises WebAssembly in the background, and a process waits for that at its end: 0.06 s for undici's parser of
+  // HTTP, after five responses. With this budget it takes those of about a GiB. Bytecode is for one set of flags.
+  setFlagsFromString("--wasm-tiering-budget=2000000000")
   // The V8 of Node 20 has no cheap compiler between the first one and the one that optimises. A command of a second spent
   // a seventh of its processor time on that one, so functions are optimised only after they have run six times as long.
   if (process.versions.v8.startsWith("11.")) setFlagsFromString("--interrupt-budget=400000")

@@ -72,4 +72,7 @@ const program = Effect.gen(function*() {
   if (failed > 0 || (values.check === true && worse.length > 0)) process.exitCode = 1
 })
 
+// Node 20 reads the certificates of this file before it starts any program: 0.03 s for those of Debian.
+delete process.env["NODE_EXTRA_CA_CERTS"]
+
 NodeRuntime.runMain(program)

@@ -91,9 +91,10 @@ export const make = (
 ): Effect.Effect<NodeBlobStore, files.FileError | NodeDirectoryLock.LockFailed, Scope.Scope> =>
   Effect.gen(function*() {
     const uploadsPath = join(directory, "uploads")
-    yield* files.createDirectory(uploadsPath, 0o700)
+    const syncs = new DirectorySyncs(sync !== "never")
+    yield* syncs.create(uploadsPath)
     yield* lock(directory)
-    const blobs = yield* BlobDirectories.open(join(directory, "blobs"), new DirectorySyncs(sync !== "never"))
+    const blobs = yield* BlobDirectories.open(join(directory, "blobs"), syncs)
     const uploads = new Uploads(uploadsPath, blobs, sync)
     const system = yield* NodeFileSystem
     const hasSpace = yield* freeSpace.make(directory, minFree)

@@ -307,32 +307,47 @@ export const removeDirectory = (path: string): FileEffect<void> =>
   attempt("remove", path, () => rm(path, { recursive: true, force: true }))
 
 /**
- * Creates a directory and its parents, and syncs the parents of those that are new. Node's own `recursive` never returns
- * on a file system such as `/proc`, where creating a directory fails with ENOENT.
+ * Creates a directory and its parents, and syncs the parents of those that are new.
  *
  * @since 0.1.0
  * @category directories
  */
 export const createDirectory = (path: string, mode?: number): FileEffect<void> =>
-  attempt("create", path, (system) => system.mkdir(path, mode)).pipe(
-    Effect.zipRight(syncDirectory(dirname(path))),
-    Effect.catchAll((error) => {
-      if (error.action !== "create") return Effect.fail(error)
-      if (error.cause?.code === "EEXIST") return requireDirectory(path)
-      const parent = dirname(path)
-      if (error.cause?.code !== "ENOENT" || parent === path) return Effect.fail(error)
-      return Effect.zipRight(createDirectory(parent, mode), createIn(path, mode))
-    })
+  Effect.flatMap(
+    createDirectoryUnsynced(path, mode),
+    (parents) => Effect.forEach(parents, syncDirectory, { concurrency: "unbounded", discard: true })
   )
 
-/** Creates a directory whose parent exists. */
-const createIn = (path: string, mode?: number): FileEffect<void> =>
+/**
+ * Creates a directory and its parents. Returns the parents of those that are new: the caller syncs them with
+ * {@link syncDirectory}. Node's own `recursive` never returns on a file system such as `/proc`, where creating a directory
+ * fails with ENOENT.
+ *
+ * @since 0.1.0
+ * @category directories
+ */
+export const createDirectoryUnsynced = (path: string, mode?: number): FileEffect<ReadonlyArray<string>> => {
+  const parent = dirname(path)
+  return attempt("create", path, (system) => system.mkdir(path, mode)).pipe(
+    Effect.as([parent]),
+    Effect.catchAll((error) => {
+      if (error.cause?.code === "EEXIST") return Effect.as(requireDirectory(path), [])
+      return error.cause?.code !== "ENOENT" || parent === path
+        ? Effect.fail(error)
+        : Effect.zipWith(createDirectoryUnsynced(parent, mode), createIn(path, mode), (before, own) => [...before, own])
+    })
+  )
+}
+
+/** Creates a directory whose parent exists, and returns the parent. */
+const createIn = (path: string, mode?: number): FileEffect<string> =>
   attempt("create", path, (system) => system.mkdir(path, mode)).pipe(
-    Effect.zipRight(syncDirectory(dirname(path))),
     Effect.catchIf((error) => error.cause?.code === "EEXIST", () => Effect.void),
-    Effect.mapError((error) =>
-      error.isMissing ? new FileError("create", path, error.cause, "a folder cannot be created there") : error
-    )
+    Effect.mapBoth({
+      onFailure: (error) =>
+        error.isMissing ? new FileError("create", path, error.cause, "a folder cannot be created there") : error,
+      onSuccess: () => dirname(path)
+    })
   )
 
 /** Fails if a path is not a directory. Follows symbolic links: a data directory is often one. */

@@ -22,8 +22,9 @@ import { indexPath, lockPath } from "./internal/node/layoutIndex.js"
 import { LayoutInvalid } from "./internal/node/layoutInvalid.js"
 import * as metadata from "./internal/node/layoutMetadataStore.js"
 import { unreadable } from "./internal/node/layoutReader.js"
-import { replace, Unusable } from "./internal/node/layoutState.js"
+import { aside, Unusable } from "./internal/node/layoutState.js"
 import * as lock from "./internal/node/lock.js"
+import { Placing } from "./internal/node/placing.js"
 
 export { LayoutInvalid }
 
@@ -75,31 +76,41 @@ const plainFolders = (path: string) =>
 const readMarker = (path: string) =>
   Effect.map(files.readAll(markerPath(path), 4096), (bytes) => new TextDecoder().decode(bytes))
 
-/** Creates a layout in a folder. Another process may do the same at the same time. */
-const made = (path: string) => {
-  const text = JSON.stringify({ imageLayoutVersion: "1.0.0" })
+/**
+ * Creates a layout in a folder. Another process may do the same at the same time. A file that a power failure left out is
+ * added.
+ */
+const made = (path: string, placing: Placing) => {
   const put = (file: string, content: string) =>
     Effect.flatMap(
       files.sizeOf(file),
-      (size) => size === undefined ? replace(path, file, new TextEncoder().encode(content)) : Effect.void
+      (size) => size === undefined ? placing.put(aside(path), file, new TextEncoder().encode(content)) : Effect.void
     )
+  const marker = JSON.stringify({ imageLayoutVersion: "1.0.0" })
   return Effect.zipRight(
-    files.createDirectory(join(path, "blobs", "sha256")),
-    Effect.zipRight(put(indexPath(path), emptyIndex), put(markerPath(path), text)).pipe(lock.within(lockPath(path)))
+    placing.createDirectory(join(path, "blobs", "sha256")),
+    Effect.zipRight(put(indexPath(path), emptyIndex), put(markerPath(path), marker)).pipe(lock.within(lockPath(path)))
   )
 }
+
+/** Returns whether a folder lacks a file that every layout has. */
+const isIncomplete = (path: string) =>
+  Effect.exists(
+    [markerPath(path), indexPath(path)],
+    (file) => Effect.map(files.sizeOf(file), (size) => size === undefined)
+  )
 
 /**
  * Fails if a folder is not a layout. With `create`, creates the layout. See the
  * [image spec](https://github.com/opencontainers/image-spec/blob/main/image-layout.md#oci-layout-file).
  */
-const check = (path: string, create: boolean): Effect.Effect<void, LayoutInvalid> =>
+const check = (path: string, create: boolean, placing: Placing): Effect.Effect<void, LayoutInvalid> =>
   Effect.gen(function*() {
     yield* plainFolders(path)
-    const marker = yield* readMarker(path).pipe(
-      Effect.catchIf((error) => error.isMissing && create, () => Effect.zipRight(made(path), readMarker(path))),
-      Effect.mapError(unreadable(path))
-    )
+    const marker = yield* Effect.if(create ? isIncomplete(path) : Effect.succeed(false), {
+      onTrue: () => made(path, placing),
+      onFalse: () => Effect.void
+    }).pipe(Effect.zipRight(readMarker(path)), Effect.mapError(unreadable(path)))
     const version = yield* Effect.mapError(
       Schema.decodeUnknown(Marker)(marker),
       () => new LayoutInvalid({ layout: path, reason: `${markerPath(path)}: it has no imageLayoutVersion` })
@@ -219,10 +230,11 @@ const single = (path: string, only: RepositoryName.RepositoryName): Middleware.M
 export const layer = (path: string, options?: Options): Layer.Layer<Registry, LayoutInvalid> =>
   Layer.unwrapEffect(Effect.gen(function*() {
     const only = options?.repository ?? repository
-    yield* check(path, options?.create ?? false)
+    const placing = new Placing()
+    yield* check(path, options?.create ?? false, placing)
     yield* blobs.sweep(path)
     const backends = Layer.scopedContext(Effect.gen(function*() {
-      const received = yield* blobs.make(path)
+      const received = yield* blobs.make(path, placing)
       return Context.make(BlobStore.BlobStore, received.service).pipe(
         Context.add(MetadataStore.MetadataStore, yield* metadata.make(path, only, received))
       )

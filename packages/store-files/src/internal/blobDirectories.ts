@@ -57,7 +57,7 @@ export class BlobDirectories {
   /** Reads the names of the directories, and the keys in the newest one. */
   static open(path: string, syncs: DirectorySyncs): files.FileEffect<BlobDirectories> {
     return Effect.gen(function*() {
-      yield* files.createDirectory(path, 0o700)
+      yield* syncs.create(path)
       const bounds = yield* names.list(path)
       const newest = bounds.at(-1)
       return new BlobDirectories(
@@ -154,7 +154,7 @@ export class BlobDirectories {
   }
 
   private create(directory: string) {
-    return Effect.tap(files.createDirectory(join(this.path, directory), 0o700), () => {
+    return Effect.tap(this.syncs.create(join(this.path, directory)), () => {
       this.existing.add(directory)
     })
   }

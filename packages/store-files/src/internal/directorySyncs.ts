@@ -3,6 +3,9 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as files from "../NodeDurableFile.js"
 
+/** Only the user of the process reads what is stored. */
+const mode = 0o700
+
 type Result = Deferred.Deferred<void, files.FileError>
 
 /**
@@ -15,6 +18,11 @@ export class DirectorySyncs {
 
   /** If not `enabled`, nothing is synced. */
   constructor(private readonly enabled: boolean) {}
+
+  /** Creates a directory and its parents, durably. */
+  create(path: string): files.FileEffect<void> {
+    return this.enabled ? files.createDirectory(path, mode) : Effect.asVoid(files.createDirectoryUnsynced(path, mode))
+  }
 
   /** Makes all changes of a directory durable that were made before this call. */
   sync(path: string): files.FileEffect<void> {

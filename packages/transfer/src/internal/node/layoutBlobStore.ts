@@ -10,7 +10,7 @@ import { readdir, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import * as layout from "./layoutIndex.js"
 import * as owner from "./owner.js"
-import { Placing } from "./placing.js"
+import type { Placing } from "./placing.js"
 
 /** Returns the key of a blob of the layout. Its bytes are stored under its digest. */
 export const keyOf = (digest: Digest.Digest): BlobStore.BlobKey => BlobStore.BlobKey(digest.replace(":", "-"))
@@ -65,7 +65,7 @@ export interface LayoutBlobs {
  * it is needed, and removed at the end of the scope. It does not sync them: they are synced when they move to their digest.
  * Blobs are read from there.
  */
-export const make = (path: string): Effect.Effect<LayoutBlobs, never, Scope.Scope> =>
+export const make = (path: string, placing: Placing): Effect.Effect<LayoutBlobs, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const directory = join(layout.ingestPath(path), `store-${crypto.randomUUID()}${owner.suffix()}`)
@@ -84,7 +84,6 @@ export const make = (path: string): Effect.Effect<LayoutBlobs, never, Scope.Scop
     const received = Effect.suspend(() => opened === undefined ? open : Effect.succeed(opened)).pipe(
       opening.withPermits(1)
     )
-    const placing = new Placing()
     yield* Effect.addFinalizer(() =>
       Effect.zipRight(
         Effect.ignore(placing.synced),

@@ -46,7 +46,7 @@ export const aside = (path: string): string =>
   join(layout.ingestPath(path), `file-${crypto.randomUUID()}${owner.suffix()}`)
 
 /** Replaces a file of a layout by bytes, atomically and durably. */
-export const replace = (path: string, file: string, bytes: Uint8Array): files.FileEffect<void> =>
+const replace = (path: string, file: string, bytes: Uint8Array): files.FileEffect<void> =>
   files.replace(file, bytes, aside(path))
 
 const noBytes = new Uint8Array(0)

@@ -5,11 +5,18 @@ import { dirname } from "node:path"
 
 /**
  * Moves files to their places, each after its content is on the disk: a file in its place is complete, also after a power
- * failure. The entries in the directories are synced for all files at once.
+ * failure. The entries in the directories are synced for all files and new directories at once.
  */
 export class Placing {
   /** The directories whose entries may not be on the disk yet. */
   private readonly changed = new Set<string>()
+
+  /** Creates a directory and its parents. */
+  createDirectory(path: string): files.FileEffect<void> {
+    return Effect.map(files.createDirectoryUnsynced(path), (parents) => {
+      for (const parent of parents) this.changed.add(parent)
+    })
+  }
 
   /** Syncs the content of a file, and moves the file. */
   move(from: string, to: string): files.FileEffect<void> {
@@ -19,7 +26,7 @@ export class Placing {
 
   /** Writes bytes into a file, by way of the file `aside`. */
   put(aside: string, to: string, bytes: Uint8Array): files.FileEffect<void> {
-    return files.createDirectory(dirname(aside)).pipe(
+    return this.createDirectory(dirname(aside)).pipe(
       Effect.zipRight(files.create(aside, bytes)),
       Effect.zipRight(this.rename(aside, to)),
       Effect.onError(() => Effect.ignore(files.remove(aside)))
@@ -32,7 +39,7 @@ export class Placing {
       Effect.forEach([...this.changed], (directory) => {
         this.changed.delete(directory)
         return Effect.onError(files.syncDirectory(directory), () => Effect.sync(() => this.changed.add(directory)))
-      }, { discard: true })
+      }, { concurrency: "unbounded", discard: true })
     )
   }
 
@@ -41,7 +48,7 @@ export class Placing {
     return rename.pipe(
       Effect.catchIf(
         (error) => error.isMissing,
-        () => Effect.zipRight(files.createDirectory(dirname(to)), rename)
+        () => Effect.zipRight(this.createDirectory(dirname(to)), rename)
       ),
       Effect.tap(() => Effect.sync(() => this.changed.add(dirname(to))))
     )
