@@ -70,7 +70,7 @@ const matches = (output, expected) => {
 const follow = async (page, folder) => {
   let cwd = folder
   /** Variables that a block exports stay. @type {NodeJS.ProcessEnv} */
-  let env = { ...process.env, CI: "true" }
+  let env = { ...process.env, CI: "true", NODE_OPTIONS: "--test-reporter=spec" } // as `node --test` writes in a terminal
   let output = ""
   /** @param {Block} block @param {string} problem */
   const fail = (block, problem) => {

@@ -382,7 +382,7 @@ it.scoped.each(["HTTP_PROXY", "HTTPS_PROXY"])(
         const error = yield* Effect.flip(http({ [name]: proxy }))
         const text = JSON.stringify(error)
         expect(text).toContain(name)
-        expect(text).toContain("expected the URL of a proxy, such as http://proxy.example.com:3128")
+        expect(text).toContain(`expected ${name} to be the URL of a proxy, such as http://proxy.example.com:3128`)
         expect(text).not.toContain("CANARY")
       }
     })
