@@ -32,7 +32,10 @@ const proxy = (
     if (text === "") return Effect.succeed(undefined)
     const parsed = proxyRules.parse(text)
     return parsed !== undefined ? Effect.succeed(parsed) : Effect.fail(
-      ConfigError.InvalidData([name], `expected ${name} to be the URL of a proxy, such as http://proxy.example.com:3128`)
+      ConfigError.InvalidData(
+        [name],
+        `expected ${name} to be the URL of a proxy, such as http://proxy.example.com:3128`
+      )
     )
   })
 
