@@ -3,71 +3,21 @@
  *
  * @since 0.1.0
  */
-import type * as AuthScope from "@effect-oci/core/AuthScope"
-import { LruMap } from "@effect-oci/core/LruMap"
+import * as LazyModule from "@effect-oci/core/LazyModule"
+import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Origin from "@effect-oci/transport/Origin"
 import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
-import * as Challenge from "./Challenge.js"
 import * as Credentials from "./Credentials.js"
-import * as flows from "./internal/flow.js"
-import * as lookups from "./internal/lookup.js"
-import * as TokenCache from "./TokenCache.js"
-import * as TokenExchange from "./TokenExchange.js"
+import type * as Authentication from "./internal/authentication.js"
+import type { Options } from "./internal/authOptions.js"
+import { withoutSecrets } from "./internal/withoutSecrets.js"
 
-/**
- * What is known about a registry before the first request, such as values that another process received from it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Known {
-  /** The value of the registry's `WWW-Authenticate` header. */
-  readonly challenge: string
-  readonly token?: {
-    readonly value: string | Redacted.Redacted
-    readonly scope: AuthScope.AuthScope
-    /** When the token expires, in milliseconds since 1970. Default: never. */
-    readonly expiresAt?: number | undefined
-  } | undefined
-}
-
-/**
- * Options for {@link transport} and {@link layer}.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Options extends TokenExchange.Options {
-  /**
-   * The origin of the registry: `https://registry.example.com`. Requests to any other origin, such as the target of a
-   * redirect, get no credentials. Default: the origin of each request counts as a registry of its own, and the request
-   * gets the credentials for that origin. An invalid URL is a mistake in the program, and causes a defect.
-   */
-  readonly origin?: string | undefined
-  /**
-   * Token servers that may receive credentials although their domain is not the domain of the registry: an origin
-   * (`https://auth.example.net`), or a URL with a path.
-   */
-  readonly trustedRealms?: ReadonlyArray<string> | undefined
-  /**
-   * The scope that tokens are requested for.
-   *
-   * - `"operation"`: the scope that the operation requires, and what a challenge names for the repositories of the
-   *   operation.
-   * - `"challenge"`: the scope of the challenge as it is written. Use it only for a registry whose proxy rewrites
-   *   repository names, or whose scopes are opaque (`aws`): such a registry can make the client request a token for any
-   *   repository of its token server.
-   *
-   * @default "operation"
-   */
-  readonly scopes?: "operation" | "challenge" | undefined
-  /** What is known about the registry at `origin` before the first request. */
-  readonly known?: Known | undefined
-}
+export type { Known, Options } from "./internal/authOptions.js"
 
 /**
  * A transport that authenticates requests. Requests to token servers use `tokenServers`. Default: the same `client`.
@@ -123,37 +73,48 @@ export const transport = (options: Options = {}): Effect.Effect<Authenticating> 
     const home = options.origin === undefined
       ? undefined
       : yield* Effect.orDie(Effect.fromNullable(Origin.parse(options.origin)))
-    const lookup = yield* lookups.make(yield* Credentials.Credentials)
-    const cache = yield* TokenCache.make
-    const challenges = new LruMap<string, Challenge.Challenge>(1000)
-    const knownChallenge = options.known === undefined
-      ? undefined
-      : Challenge.preferred(Challenge.parse(options.known.challenge))
-    if (home !== undefined && knownChallenge !== undefined) challenges.set(Origin.format(home), knownChallenge)
-    return (client, tokenServers = client) =>
-      Transport.make(
-        flows.make({
-          home,
-          lookup,
-          cache,
-          challenges,
-          trustedRealms: options.trustedRealms ?? [],
-          scopes: options.scopes ?? "operation",
-          initialToken: initialTokenOf(options.known),
-          exchange: TokenExchange.make(tokenServers, options)
-        })
-      )(client)
+    const credentials = yield* Credentials.Credentials
+    const clock = yield* Effect.clock
+    let make: ReturnType<typeof Authentication.make> | undefined
+    return (client, tokenServers = client) => {
+      let made: Authentication.Authentication | undefined
+      const authentication = Effect.map(
+        authenticationModule,
+        (module) => made ??= (make ??= module.make({ options, home, credentials, clock }))(tokenServers)
+      )
+      const mayHaveCredential = () =>
+        made !== undefined || credentials !== Credentials.none || options.known !== undefined
+      return authenticate(home, mayHaveCredential, authentication)(client)
+    }
   })
 
-const initialTokenOf = (known: Known | undefined): TokenExchange.Token | undefined => {
-  if (known?.token === undefined) return undefined
-  const { expiresAt = Number.POSITIVE_INFINITY, scope, value } = known.token
-  return {
-    value: typeof value === "string" ? Redacted.make(value) : value,
-    scope,
-    expiresAt,
-    refreshToken: undefined
-  }
+/** The flow of challenges and tokens. It is loaded when there are credentials, or at the first challenge. */
+const authenticationModule = LazyModule.make(() => import("./internal/authentication.js"))
+
+const authenticate = (
+  home: Origin.Origin | undefined,
+  mayHaveCredential: () => boolean,
+  authentication: Effect.Effect<Authentication.Authentication, RegistryError.RegistryError>
+): Transport.Transport => {
+  const homeText = home === undefined ? undefined : Origin.format(home)
+  const originOf = (url: string) => homeText !== undefined && Origin.isAt(homeText, url) ? home : Origin.parse(url)
+  return Transport.make((request, send) => {
+    const origin = originOf(request.url)
+    if (request.headers["authorization"] !== undefined || origin === undefined) return send(request)
+    const input = { request, send, origin }
+    const isHome = home === undefined || Equal.equals(home, origin)
+    const result = isHome && mayHaveCredential()
+      ? Effect.flatMap(authentication, ({ send }) => send(input))
+      : Effect.flatMap(send(request), (response) =>
+        response.status === 401
+          ? Effect.flatMap(authentication, ({ answer, answerAnonymously }) =>
+            isHome ? answer(input, response) : answerAnonymously(send, response))
+          : Effect.succeed(response))
+    return Effect.mapError(result, (error) =>
+      RegistryError.isRegistryError(error)
+        ? new HttpClientError.RequestError({ request, reason: "Transport", cause: error, description: error.message })
+        : withoutSecrets(error))
+  })
 }
 
 /**

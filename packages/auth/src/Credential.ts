@@ -74,7 +74,7 @@ const redacted = (secret: Secret): Redacted.Redacted => typeof secret === "strin
  * @since 0.1.0
  * @category constructors
  */
-export const anonymous: Anonymous = new Anonymous()
+export const anonymous: Anonymous = /* @__PURE__ */ new Anonymous()
 
 /**
  * Creates a credential from a user name and a password.

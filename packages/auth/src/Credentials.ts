@@ -41,7 +41,13 @@ export interface Service {
   readonly dependsOnCaller?: boolean | undefined
 }
 
-const none: Service = { get: () => Effect.succeed([]) }
+/**
+ * A source without credentials, which is the default of {@link Credentials}.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const none: Service = { get: () => Effect.succeed([]) }
 
 /**
  * The credentials that clients use. A client takes them when its layer is built, so they are provided to that layer:
@@ -72,7 +78,7 @@ export const missing = (origin: string): string =>
  * @since 0.1.0
  * @category layers
  */
-export const layerAnonymous: Layer.Layer<Credentials> = Layer.succeed(Credentials, none)
+export const layerAnonymous: Layer.Layer<Credentials> = /* @__PURE__ */ Layer.succeed(Credentials, none)
 
 /**
  * Creates a layer of the given credentials. A key is `host[:port]`, or `host[:port]/path` for the repositories below a

@@ -177,12 +177,17 @@ const sender = (client: HttpClient.HttpClient) => {
     followed = 0
   ): Response =>
     Effect.flatMap(
-      Effect.mapError(execute(tokenRequest.origin, request), (error) => withoutSecrets(error, tokenRequest.entry)),
+      Effect.mapError(execute(tokenRequest.origin, request), (error) =>
+        withoutSecrets(error, Credential.secrets(tokenRequest.entry))),
       (response) => {
         const location = redirects.has(response.status) ? response.headers["location"] : undefined
-        if (location === undefined) return Effect.succeed(response)
+        if (location === undefined) {
+          return Effect.succeed(response)
+        }
         const next = redirected(request, response.status, location, isSecret)
-        if (RegistryError.isRegistryError(next)) return next
+        if (RegistryError.isRegistryError(next)) {
+          return next
+        }
         return followed < maxRedirects
           ? Effect.zipRight(boundedBody.readBriefly(response), send(tokenRequest, next, isSecret, followed + 1))
           : invalid(request.url, `redirects more than ${maxRedirects} times`)

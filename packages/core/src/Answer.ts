@@ -75,7 +75,7 @@ export const mapError: {
     operation: O,
     f: (error: RegistryError) => RegistryError
   ): Answer<O>
-} = dual(
+} = /* @__PURE__ */ dual(
   3,
   <O extends Operation.Operation>(answer: Answer<O>, operation: O, f: (error: RegistryError) => RegistryError) => {
     const exit = settled(answer)
@@ -113,11 +113,14 @@ export interface ShapeMaps {
 export const mapShape: {
   <O extends Operation.Operation>(operation: O, maps: ShapeMaps): (answer: Answer<O>) => Answer<O>
   <O extends Operation.Operation>(answer: Answer<O>, operation: O, maps: ShapeMaps): Answer<O>
-} = dual(3, <O extends Operation.Operation>(answer: Answer<O>, operation: O, maps: ShapeMaps): Answer<O> => {
-  const shape: Operation.Shape = Operation.shape(operation)
-  const f = shape === "value" ? undefined : maps[shape]
-  return f === undefined ? answer : map(answer, f as (result: unknown) => never)
-})
+} = /* @__PURE__ */ dual(
+  3,
+  <O extends Operation.Operation>(answer: Answer<O>, operation: O, maps: ShapeMaps): Answer<O> => {
+    const shape: Operation.Shape = Operation.shape(operation)
+    const f = shape === "value" ? undefined : maps[shape]
+    return f === undefined ? answer : map(answer, f as (result: unknown) => never)
+  }
+)
 
 /**
  * A fiber of any effect.

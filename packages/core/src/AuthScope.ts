@@ -235,7 +235,7 @@ export const isUnlimited = (self: AuthScope): boolean => internals(self).unlimit
 export const contains: {
   (that: AuthScope): (self: AuthScope) => boolean
   (self: AuthScope, that: AuthScope): boolean
-} = dual(2, (self: AuthScope, that: AuthScope): boolean => internals(self).contains(internals(that)))
+} = /* @__PURE__ */ dual(2, (self: AuthScope, that: AuthScope): boolean => internals(self).contains(internals(that)))
 
 /**
  * Returns whether a scope allows one action on one resource.
@@ -246,7 +246,7 @@ export const contains: {
 export const holds: {
   (resourceScope: ResourceScope.ResourceScope): (self: AuthScope) => boolean
   (self: AuthScope, resourceScope: ResourceScope.ResourceScope): boolean
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   (self: AuthScope, resourceScope: ResourceScope.ResourceScope): boolean => contains(self, make([resourceScope]))
 )
@@ -260,7 +260,7 @@ export const holds: {
 export const equals: {
   (that: AuthScope): (self: AuthScope) => boolean
   (self: AuthScope, that: AuthScope): boolean
-} = dual(2, (self: AuthScope, that: AuthScope): boolean => contains(self, that) && contains(that, self))
+} = /* @__PURE__ */ dual(2, (self: AuthScope, that: AuthScope): boolean => contains(self, that) && contains(that, self))
 
 /**
  * Returns the scope that allows what either scope allows. If one of the two scopes contains the other, returns that
@@ -272,7 +272,7 @@ export const equals: {
 export const union: {
   (that: AuthScope): (self: AuthScope) => AuthScope
   (self: AuthScope, that: AuthScope): AuthScope
-} = dual(2, (self: AuthScope, that: AuthScope): AuthScope =>
+} = /* @__PURE__ */ dual(2, (self: AuthScope, that: AuthScope): AuthScope =>
   contains(self, that)
     ? self
     : contains(that, self)
@@ -312,7 +312,7 @@ export const unionAll = (scopes: Iterable<AuthScope>): AuthScope => {
 export const intersection: {
   (that: AuthScope): (self: AuthScope) => AuthScope
   (self: AuthScope, that: AuthScope): AuthScope
-} = dual(2, (self: AuthScope, that: AuthScope): AuthScope =>
+} = /* @__PURE__ */ dual(2, (self: AuthScope, that: AuthScope): AuthScope =>
   contains(that, self)
     ? self
     : contains(self, that)
@@ -330,7 +330,7 @@ export const intersection: {
 export const difference: {
   (granted: AuthScope): (required: AuthScope) => AuthScope
   (required: AuthScope, granted: AuthScope): AuthScope
-} = dual(2, (required: AuthScope, granted: AuthScope): AuthScope =>
+} = /* @__PURE__ */ dual(2, (required: AuthScope, granted: AuthScope): AuthScope =>
   contains(granted, required)
     ? empty
     : isUnlimited(required)
@@ -343,4 +343,4 @@ export const difference: {
  * @since 0.1.0
  * @category instances
  */
-export const Equivalence: equivalence.Equivalence<AuthScope> = equivalence.make(equals)
+export const Equivalence: equivalence.Equivalence<AuthScope> = /* @__PURE__ */ equivalence.make(equals)

@@ -28,7 +28,7 @@ export * from "./BodyModel.js"
 export const forEachChunk: {
   (f: (chunk: Uint8Array) => void): (body: Body) => Effect.Effect<void, RegistryError>
   (body: Body, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError>
-} = dual(2, (body: Body, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError> => {
+} = /* @__PURE__ */ dual(2, (body: Body, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError> => {
   const content = kinds.contentOf(body)
   if (content !== undefined) {
     return Effect.suspend(() => {
@@ -76,7 +76,7 @@ export interface ToBytesOptions<E> {
 export const toBytes: {
   <E>(options: ToBytesOptions<E>): (body: Body) => Effect.Effect<Uint8Array, RegistryError | E>
   <E>(body: Body, options: ToBytesOptions<E>): Effect.Effect<Uint8Array, RegistryError | E>
-} = dual(2, <E>(
+} = /* @__PURE__ */ dual(2, <E>(
   body: Body,
   { limit, onLimit }: ToBytesOptions<E>
 ): Effect.Effect<Uint8Array, RegistryError | E> => {

@@ -34,7 +34,7 @@ export type { Expected }
 export const toSource: {
   (fork: Source.Fork): (body: Body) => Source.Source
   (body: Body, fork: Source.Fork): Source.Source
-} = dual(2, (body: Body, fork: Source.Fork): Source.Source => {
+} = /* @__PURE__ */ dual(2, (body: Body, fork: Source.Fork): Source.Source => {
   const content = kinds.contentOf(body)
   return content === undefined ? body.source ?? native.fromStream(body.stream, fork) : pulled.toSource(content)
 })
@@ -69,7 +69,7 @@ export const toSource: {
 export const transform: {
   (through: (sink: Source.Sink) => Source.Transformer): (body: Body) => Body
   (body: Body, through: (sink: Source.Sink) => Source.Transformer): Body
-} = dual(2, (body: Body, through: native.Through): Body => transformed(body, through, undefined))
+} = /* @__PURE__ */ dual(2, (body: Body, through: native.Through): Body => transformed(body, through, undefined))
 
 /** Transforms a body. `digest` is the digest with which the transformed body is verified. */
 const transformed = (body: Body, through: native.Through, digest: Digest | undefined): Body => {
@@ -124,7 +124,7 @@ const inspecting = (sink: Source.Sink, { end, keepsNothing = false, update }: In
 export const inspect: {
   (begin: () => Inspector): (body: Body) => Body
   (body: Body, begin: () => Inspector): Body
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   (body: Body, begin: () => Inspector): Body => transformed(body, (sink) => inspecting(sink, begin()), body.digest)
 )
@@ -138,7 +138,7 @@ export const inspect: {
 export const mapError: {
   (f: (error: RegistryError) => RegistryError): (body: Body) => Body
   (body: Body, f: (error: RegistryError) => RegistryError): Body
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   (body: Body, f: (error: RegistryError) => RegistryError): Body =>
     body.bytes === undefined
@@ -155,7 +155,7 @@ export const mapError: {
 export const withSize: {
   (size: number | undefined): (body: Body) => Body
   (body: Body, size: number | undefined): Body
-} = dual(2, (body: Body, size: number | undefined): Body => {
+} = /* @__PURE__ */ dual(2, (body: Body, size: number | undefined): Body => {
   if (body.size === size) return body
   const content = kinds.contentOf(body)
   if (content !== undefined) return new kinds.InMemory(undefined, size, content, body.digest)
@@ -175,7 +175,7 @@ export const withSize: {
 export const exactly: {
   (size: number, onWrong?: (reason: string) => RegistryError): (body: Body) => Body
   (body: Body, size: number, onWrong?: (reason: string) => RegistryError): Body
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => isBody(args[0]),
   (body: Body, size: number, onWrong = (reason: string): RegistryError => new SizeInvalid({ reason })): Body =>
     body.bytes?.byteLength === size
@@ -196,7 +196,7 @@ export const exactly: {
 export const slice: {
   (span: Span): (body: Body) => Body
   (body: Body, span: Span): Body
-} = dual(2, (body: Body, span: Span): Body => {
+} = /* @__PURE__ */ dual(2, (body: Body, span: Span): Body => {
   const end = span.offset + span.length
   if (body.bytes !== undefined && body.bytes.byteLength >= end) return bytes(body.bytes.subarray(span.offset, end))
   const part = transform(body, (sink) => {
@@ -243,7 +243,7 @@ export const slice: {
 export const verify: {
   (expected: Expected, fields?: ErrorFields): (body: Body) => Body
   (body: Body, expected: Expected, fields?: ErrorFields): Body
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => isBody(args[0]),
   (body: Body, expected: Expected, fields?: ErrorFields): Body => {
     if (body.digest === expected.digest && body.size === (expected.size ?? body.size)) return body
@@ -280,7 +280,7 @@ export interface Continue {
 export const continueWith: {
   (begin: () => Continue, fork: Source.Fork): (body: Body) => Body
   (body: Body, begin: () => Continue, fork: Source.Fork): Body
-} = dual(3, (body: Body, begin: () => Continue, fork: Source.Fork): Body =>
+} = /* @__PURE__ */ dual(3, (body: Body, begin: () => Continue, fork: Source.Fork): Body =>
   kinds.needsFiber(body)
     ? new kinds.Streamed(
       Stream.suspend(() => pulled.sequence(body.stream, native.mapNext(begin(), ({ stream }) => stream))),

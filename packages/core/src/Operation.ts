@@ -124,7 +124,7 @@ export const shape = <O extends Operation>(operation: O): ShapeOf<O> => traits[o
 export const matchShape: {
   <A>(cases: { readonly [S in Shape]: (operation: WithShape<S>) => A }): (operation: Operation) => A
   <A>(operation: Operation, cases: { readonly [S in Shape]: (operation: WithShape<S>) => A }): A
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   <A>(operation: Operation, cases: { readonly [S in Shape]: (operation: never) => A }): A =>
     cases[shape(operation)](operation as never)
@@ -148,7 +148,7 @@ export const bodyOf = (operation: Operation): Body.Body | undefined => "body" in
 export const mapBody: {
   (f: (body: Body.Body) => Body.Body): <O extends Operation>(operation: O) => O
   <O extends Operation>(operation: O, f: (body: Body.Body) => Body.Body): O
-} = dual(2, <O extends Operation>(operation: O, f: (body: Body.Body) => Body.Body): O => {
+} = /* @__PURE__ */ dual(2, <O extends Operation>(operation: O, f: (body: Body.Body) => Body.Body): O => {
   const body = bodyOf(operation)
   return body === undefined ? operation : withFields(operation, { body: f(body) })
 })
@@ -209,7 +209,7 @@ export const errorFields = (
 export const match: {
   <A>(cases: { readonly [Tag in OperationTag]: (operation: OperationOf<Tag>) => A }): (operation: Operation) => A
   <A>(operation: Operation, cases: { readonly [Tag in OperationTag]: (operation: OperationOf<Tag>) => A }): A
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   <A>(operation: Operation, cases: { readonly [Tag in OperationTag]: (operation: never) => A }): A =>
     cases[operation._tag](operation as never)
@@ -232,7 +232,7 @@ export const match: {
 export const mapRepositories: {
   (f: (repository: RepositoryName) => RepositoryName): <O extends Operation>(operation: O) => O
   <O extends Operation>(operation: O, f: (repository: RepositoryName) => RepositoryName): O
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   <O extends Operation>(operation: O, f: (repository: RepositoryName) => RepositoryName): O => {
     const fields: { [field: string]: RepositoryName } = {}
@@ -274,7 +274,7 @@ export type UploadOperation = Extract<Operation, { readonly id: string }>
 export const withUploadId: {
   (id: string): <O extends UploadOperation>(operation: O) => O
   <O extends UploadOperation>(operation: O, id: string): O
-} = dual(2, <O extends UploadOperation>(operation: O, id: string): O => withFields(operation, { id }))
+} = /* @__PURE__ */ dual(2, <O extends UploadOperation>(operation: O, id: string): O => withFields(operation, { id }))
 
 /**
  * An operation that sends a body.
@@ -293,7 +293,10 @@ export type BodyOperation = Extract<Operation, { readonly body?: Body.Body | und
 export const withBody: {
   (body: Body.Body): <O extends BodyOperation>(operation: O) => O
   <O extends BodyOperation>(operation: O, body: Body.Body): O
-} = dual(2, <O extends BodyOperation>(operation: O, body: Body.Body): O => withFields(operation, { body }))
+} = /* @__PURE__ */ dual(
+  2,
+  <O extends BodyOperation>(operation: O, body: Body.Body): O => withFields(operation, { body })
+)
 
 /** Returns an operation of the same class with some fields replaced. */
 const withFields = <O extends Operation>(operation: O, fields: object): O =>

@@ -184,7 +184,7 @@ export const make = (parts: {
 export const withTag: {
   (tag: Tag | undefined): (self: Reference) => Reference
   (self: Reference, tag: Tag | undefined): Reference
-} = dual(2, (self: Reference, tag: Tag | undefined): Reference => new Parts({ ...self, tag }))
+} = /* @__PURE__ */ dual(2, (self: Reference, tag: Tag | undefined): Reference => new Parts({ ...self, tag }))
 
 /**
  * Returns the same reference with another digest, or without a digest. Use it to pin a tag to the digest that it
@@ -196,7 +196,7 @@ export const withTag: {
 export const withDigest: {
   (digest: Digest | undefined): (self: Reference) => Reference
   (self: Reference, digest: Digest | undefined): Reference
-} = dual(2, (self: Reference, digest: Digest | undefined): Reference => new Parts({ ...self, digest }))
+} = /* @__PURE__ */ dual(2, (self: Reference, digest: Digest | undefined): Reference => new Parts({ ...self, digest }))
 
 /**
  * Returns the text of a reference. {@link parse} parses it back.
@@ -234,7 +234,7 @@ export const familiar = (self: Reference): string => {
     .find((text) => Equal.equals(Either.getOrUndefined(parseFamiliar(text)), self)) ?? format(self)
 }
 
-const Self = Schema.declare(is, {
+const Self = /* @__PURE__ */ Schema.declare(is, {
   identifier: "Reference",
   pretty: () => format,
   equivalence: () => Equal.equals
@@ -244,7 +244,7 @@ const Self = Schema.declare(is, {
  * @since 0.1.0
  * @category schemas
  */
-export const schema: Schema.Schema<Reference, string> = Schema.transformOrFail(Schema.String, Self, {
+export const schema: Schema.Schema<Reference, string> = /* @__PURE__ */ Schema.transformOrFail(Schema.String, Self, {
   strict: true,
   decode: (text, _options, ast) =>
     Either.mapLeft(parse(text), (error) => new ParseResult.Type(ast, text, error.message)),

@@ -205,7 +205,7 @@ export const tags = (...globs: ReadonlyArray<string>): ReferenceSet =>
 export const union: {
   (that: ReferenceSet): (self: ReferenceSet) => ReferenceSet
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet =>
     new Sets(internal.union(internals(self).expression, internals(that).expression))
@@ -220,7 +220,7 @@ export const union: {
 export const intersection: {
   (that: ReferenceSet): (self: ReferenceSet) => ReferenceSet
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet =>
     new Sets(internal.intersection(internals(self).expression, internals(that).expression))
@@ -244,7 +244,10 @@ export const complement = (self: ReferenceSet): ReferenceSet =>
 export const difference: {
   (that: ReferenceSet): (self: ReferenceSet) => ReferenceSet
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet
-} = dual(2, (self: ReferenceSet, that: ReferenceSet): ReferenceSet => intersection(self, complement(that)))
+} = /* @__PURE__ */ dual(
+  2,
+  (self: ReferenceSet, that: ReferenceSet): ReferenceSet => intersection(self, complement(that))
+)
 
 /**
  * The set of references without a tag: references by digest only, and references to a repository as a whole.
@@ -264,7 +267,7 @@ export const untagged: ReferenceSet = complement(tags("*"))
 export const contains: {
   (candidate: Candidate): (self: ReferenceSet) => boolean
   (self: ReferenceSet, candidate: Candidate): boolean
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   (self: ReferenceSet, candidate: Candidate): boolean =>
     internal.holds(internals(self).expression, candidate.registry, candidate.repository, candidate.tag)
@@ -283,7 +286,7 @@ export const contains: {
 export const touches: {
   (candidate: Omit<Candidate, "tag">): (self: ReferenceSet) => boolean
   (self: ReferenceSet, candidate: Omit<Candidate, "tag">): boolean
-} = dual(2, (self: ReferenceSet, { registry, repository }: Omit<Candidate, "tag">): boolean => {
+} = /* @__PURE__ */ dual(2, (self: ReferenceSet, { registry, repository }: Omit<Candidate, "tag">): boolean => {
   const { expression, tagSamples } = internals(self)
   for (const tag of tagSamples) if (internal.holds(expression, registry, repository, tag)) return true
   return false
@@ -331,7 +334,7 @@ export const isEmpty = (self: ReferenceSet): boolean => witness(self) === undefi
 export const includes: {
   (that: ReferenceSet): (self: ReferenceSet) => boolean
   (self: ReferenceSet, that: ReferenceSet): boolean
-} = dual(2, (self: ReferenceSet, that: ReferenceSet): boolean => isEmpty(difference(that, self)))
+} = /* @__PURE__ */ dual(2, (self: ReferenceSet, that: ReferenceSet): boolean => isEmpty(difference(that, self)))
 
 /**
  * Returns whether two sets have the same members. Costs as much as {@link witness}.
@@ -342,4 +345,7 @@ export const includes: {
 export const equals: {
   (that: ReferenceSet): (self: ReferenceSet) => boolean
   (self: ReferenceSet, that: ReferenceSet): boolean
-} = dual(2, (self: ReferenceSet, that: ReferenceSet): boolean => includes(self, that) && includes(that, self))
+} = /* @__PURE__ */ dual(
+  2,
+  (self: ReferenceSet, that: ReferenceSet): boolean => includes(self, that) && includes(that, self)
+)

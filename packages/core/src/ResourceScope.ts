@@ -81,7 +81,7 @@ const compareText = (self: string, that: string): Ordering.Ordering => self < th
  * @since 0.1.0
  * @category instances
  */
-export const Order: order.Order<ResourceScope> = order.make((self, that) =>
+export const Order: order.Order<ResourceScope> = /* @__PURE__ */ order.make((self, that) =>
   compareText(self.type, that.type) || compareText(self.resource, that.resource) ||
   compareText(self.action, that.action)
 )
@@ -92,6 +92,6 @@ export const Order: order.Order<ResourceScope> = order.make((self, that) =>
  * @since 0.1.0
  * @category instances
  */
-export const Equivalence: equivalence.Equivalence<ResourceScope> = equivalence.make((self, that) =>
+export const Equivalence: equivalence.Equivalence<ResourceScope> = /* @__PURE__ */ equivalence.make((self, that) =>
   self.type === that.type && self.resource === that.resource && self.action === that.action
 )

@@ -79,7 +79,7 @@ export const ifPending: {
     answer: Effect.Effect<A, E, R>,
     f: (pending: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R2>
   ): Effect.Effect<A, E, R2>
-} = dual(2, <A, E, R, R2>(
+} = /* @__PURE__ */ dual(2, <A, E, R, R2>(
   answer: Effect.Effect<A, E, R>,
   f: (pending: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R2>
 ): Effect.Effect<A, E, R2> => settled(answer) ?? f(answer))
@@ -103,7 +103,7 @@ export const matchEffect: {
       readonly onSuccess: (result: A) => Effect.Effect<C, E3, R3>
     }
   ): Effect.Effect<B | C, E2 | E3, R | R2 | R3>
-} = dual(2, <A, E, R, B, E2, R2, C, E3, R3>(
+} = /* @__PURE__ */ dual(2, <A, E, R, B, E2, R2, C, E3, R3>(
   answer: Effect.Effect<A, E, R>,
   cases: {
     readonly onFailure: (error: E) => Effect.Effect<B, E2, R2>
@@ -131,7 +131,7 @@ export const match: {
     answer: Effect.Effect<A, E, R>,
     cases: { readonly onFailure: (error: E) => B; readonly onSuccess: (result: A) => C }
   ): Effect.Effect<B | C, never, R>
-} = dual(2, <A, E, R, B, C>(
+} = /* @__PURE__ */ dual(2, <A, E, R, B, C>(
   answer: Effect.Effect<A, E, R>,
   cases: { readonly onFailure: (error: E) => B; readonly onSuccess: (result: A) => C }
 ): Effect.Effect<B | C, never, R> =>
@@ -149,10 +149,13 @@ export const match: {
 export const map: {
   <A, B>(f: (result: A) => B): <E, R>(answer: Effect.Effect<A, E, R>) => Effect.Effect<B, E, R>
   <A, E, R, B>(answer: Effect.Effect<A, E, R>, f: (result: A) => B): Effect.Effect<B, E, R>
-} = dual(2, <A, E, R, B>(answer: Effect.Effect<A, E, R>, f: (result: A) => B): Effect.Effect<B, E, R> => {
-  const exit = settled(answer)
-  return exit === undefined ? Effect.map(answer, f) : Exit.map(exit, f)
-})
+} = /* @__PURE__ */ dual(
+  2,
+  <A, E, R, B>(answer: Effect.Effect<A, E, R>, f: (result: A) => B): Effect.Effect<B, E, R> => {
+    const exit = settled(answer)
+    return exit === undefined ? Effect.map(answer, f) : Exit.map(exit, f)
+  }
+)
 
 /**
  * Continues with the result of an answer.
@@ -168,7 +171,7 @@ export const flatMap: {
     answer: Effect.Effect<A, E, R>,
     f: (result: A) => Effect.Effect<B, E2, R2>
   ): Effect.Effect<B, E | E2, R | R2>
-} = dual(2, <A, E, R, B, E2, R2>(
+} = /* @__PURE__ */ dual(2, <A, E, R, B, E2, R2>(
   answer: Effect.Effect<A, E, R>,
   f: (result: A) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<B, E | E2, R | R2> => {
@@ -191,7 +194,7 @@ export const tap: {
     answer: Effect.Effect<A, E, R>,
     f: (result: A) => Effect.Effect<unknown, E2, R2>
   ): Effect.Effect<A, E | E2, R | R2>
-} = dual(2, <A, E, R, E2, R2>(
+} = /* @__PURE__ */ dual(2, <A, E, R, E2, R2>(
   answer: Effect.Effect<A, E, R>,
   f: (result: A) => Effect.Effect<unknown, E2, R2>
 ): Effect.Effect<A, E | E2, R | R2> => flatMap(answer, (result) => map(f(result), () => result)))
@@ -210,7 +213,7 @@ export const catchAll: {
     answer: Effect.Effect<A, E, R>,
     f: (error: E) => Effect.Effect<B, E2, R2>
   ): Effect.Effect<A | B, E2, R | R2>
-} = dual(2, <A, E, R, B, E2, R2>(
+} = /* @__PURE__ */ dual(2, <A, E, R, B, E2, R2>(
   answer: Effect.Effect<A, E, R>,
   f: (error: E) => Effect.Effect<B, E2, R2>
 ): Effect.Effect<A | B, E2, R | R2> => {

@@ -100,7 +100,7 @@ export type Fork = <A>(effect: Effect.Effect<A, RegistryError>) => RuntimeFiber<
  * @since 0.1.0
  * @category constructors
  */
-export const fork: Effect.Effect<Fork> = Effect.map(
+export const fork: Effect.Effect<Fork> = /* @__PURE__ */ Effect.map(
   Effect.runtime<never>(),
   (runtime): Fork => (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect))
 )

@@ -1,5 +1,5 @@
 /**
- * The endpoints of the distribution API: one table, used to encode and to decode requests.
+ * The endpoints of the distribution API: one table of all operations and their requests.
  *
  * @since 0.1.0
  */
@@ -8,14 +8,9 @@ import * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
-import * as RegistryError from "@effect-oci/core/RegistryError"
-import * as RepositoryName from "@effect-oci/core/RepositoryName"
-import * as Tag from "@effect-oci/core/Tag"
-import * as Either from "effect/Either"
+import type * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as chunk from "./internal/chunk.js"
 import * as conditions from "./internal/conditions.js"
-import { contentType } from "./internal/contentType.js"
-import * as parameters from "./internal/query.js"
 import * as Range from "./Range.js"
 import type { RouteTag } from "./Route.js"
 import type * as Wire from "./Wire.js"
@@ -51,21 +46,6 @@ export interface Parts<Path> {
 }
 
 /**
- * The parts of a request from which an operation is decoded. `bytes` is the whole body if the endpoint needs the body
- * in memory.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Incoming<Path> {
-  readonly path: Path
-  readonly query: Pick<URLSearchParams, "get" | "getAll" | "has">
-  readonly headers: Wire.Headers
-  readonly body: Body.Body
-  readonly bytes: Uint8Array
-}
-
-/**
  * The request form of one operation.
  *
  * @since 0.1.0
@@ -74,15 +54,7 @@ export interface Incoming<Path> {
 export interface Endpoint<O extends Operation.Operation, R extends RouteTag> {
   readonly method: Wire.Method
   readonly route: R
-  /** Selects the requests that belong to this operation if several operations share a method and a path. */
-  readonly accepts?: (incoming: Pick<Incoming<PathParameters[R]>, "path" | "query" | "body">) => boolean
-  /**
-   * Set if the body must be read into memory before the final call of `decode`. Before that, `decode` is also called
-   * once with empty `bytes`.
-   */
-  readonly wholeBody?: true
   readonly encode: (operation: O) => Parts<PathParameters[R]>
-  readonly decode: (incoming: Incoming<PathParameters[R]>) => Either.Either<O, RegistryError.RegistryError>
 }
 
 const endpoint = <O extends Operation.Operation, R extends RouteTag>(row: Endpoint<O, R>): Endpoint<O, R> => row
@@ -92,23 +64,7 @@ const listQuery = (operation: { readonly last?: string | undefined; readonly lim
   ...(operation.last === undefined ? [] : [["last", operation.last] as const])
 ]
 
-const present = (body: Body.Body): Body.Body | undefined => body.size === 0 ? undefined : body
-
 const accept: Wire.Headers = { accept: [...MediaType.manifests, "*/*"].join(", ") }
-
-/**
- * Returns the media type of a pushed manifest. It has no default, because it is stored and the manifest is served with
- * it.
- */
-const mediaTypeOf = (headers: Wire.Headers): Either.Either<string, RegistryError.ManifestInvalid> => {
-  const mediaType = contentType(headers)
-  const problem = headers["content-type"] === undefined ? "missing" : "not a media type"
-  return mediaType === undefined
-    ? Either.left(
-      new RegistryError.ManifestInvalid({ reason: `manifest invalid: the Content-Type header is ${problem}` })
-    )
-    : Either.right(mediaType)
-}
 
 /**
  * The table of all operations and their requests. Operations that share a method and a path are tried in the order of
@@ -121,8 +77,7 @@ export const endpoints = {
   ResolveBlob: endpoint<Operation.ResolveBlob, "Blob">({
     method: "HEAD",
     route: "Blob",
-    encode: ({ digest, repository }) => ({ path: { repository, digest } }),
-    decode: ({ path }) => Either.right(new Operation.ResolveBlob(path))
+    encode: ({ digest, repository }) => ({ path: { repository, digest } })
   }),
   GetBlob: endpoint<Operation.GetBlob, "Blob">({
     method: "GET",
@@ -130,64 +85,36 @@ export const endpoints = {
     encode: ({ digest, range, repository }) => ({
       path: { repository, digest },
       ...(range === undefined ? {} : { headers: { range: Range.format(range) } })
-    }),
-    decode: ({ headers, path }) => {
-      // A blob never changes, so `If-Range` matches its digest and nothing else.
-      const condition = headers["if-range"]
-      if (condition !== undefined && condition !== `"${path.digest}"`) {
-        return Either.right(new Operation.GetBlob(path))
-      }
-      const range = Range.parse(headers["range"])
-      if (range === "none") return Either.right(new Operation.GetBlob(path))
-      return range === "invalid"
-        ? Either.left(new RegistryError.RangeInvalid({ reason: "the range is empty" }))
-        : Either.right(new Operation.GetBlob({ ...path, range }))
-    }
+    })
   }),
   ResolveManifest: endpoint<Operation.ResolveManifest, "Manifest">({
     method: "HEAD",
     route: "Manifest",
-    encode: ({ reference, repository }) => ({ path: { repository, reference }, headers: accept }),
-    decode: ({ path }) => Either.right(new Operation.ResolveManifest(path))
+    encode: ({ reference, repository }) => ({ path: { repository, reference }, headers: accept })
   }),
   GetManifest: endpoint<Operation.GetManifest, "Manifest">({
     method: "GET",
     route: "Manifest",
-    encode: ({ reference, repository }) => ({ path: { repository, reference }, headers: accept }),
-    decode: ({ path }) => Either.right(new Operation.GetManifest(path))
+    encode: ({ reference, repository }) => ({ path: { repository, reference }, headers: accept })
   }),
   MountBlob: endpoint<Operation.MountBlob, "Uploads">({
     method: "POST",
     route: "Uploads",
-    accepts: ({ query }) => query.has("mount"),
     encode: ({ digest, from, repository }) => ({
       path: { repository },
       query: [["mount", digest], ...(from === undefined ? [] : [["from", from] as const])],
       body: Body.empty
-    }),
-    decode: ({ path, query }) =>
-      Either.zipWith(
-        parameters.digest(query, "mount"),
-        parameters.optionalAs(query, "from", RepositoryName.parse),
-        (digest, from) => new Operation.MountBlob({ ...path, digest, from })
-      )
+    })
   }),
   PushBlob: endpoint<Operation.PushBlob, "Uploads">({
     method: "POST",
     route: "Uploads",
-    // A blob without a Content-Length is not pushed in one request: an upload session is opened for it.
-    accepts: ({ body, query }) => query.has("digest") && body.size !== undefined,
     encode: ({ body, descriptor, repository }) => ({
       path: { repository },
       query: [["digest", descriptor.digest]],
       headers: { "content-type": Descriptor.octetStream },
       body: Body.withSize(body, body.size ?? descriptor.size)
-    }),
-    decode: ({ body, path, query }) =>
-      Either.map(parameters.digest(query, "digest"), (digest) => {
-        const descriptor = { mediaType: Descriptor.octetStream, digest, size: body.size ?? 0 }
-        return new Operation.PushBlob({ ...path, body, descriptor })
-      })
+    })
   }),
   StartUpload: endpoint<Operation.StartUpload, "Uploads">({
     method: "POST",
@@ -196,15 +123,12 @@ export const endpoints = {
       path: { repository },
       ...(algorithm === undefined ? {} : { query: [["digest-algorithm", algorithm]] }),
       body: Body.empty
-    }),
-    decode: ({ path, query }) =>
-      Either.right(new Operation.StartUpload({ ...path, algorithm: parameters.optional(query, "digest-algorithm") }))
+    })
   }),
   GetUpload: endpoint<Operation.GetUpload, "Upload">({
     method: "GET",
     route: "Upload",
-    encode: ({ id, repository }) => ({ path: { repository, id } }),
-    decode: ({ path }) => Either.right(new Operation.GetUpload(path))
+    encode: ({ id, repository }) => ({ path: { repository, id } })
   }),
   AppendUpload: endpoint<Operation.AppendUpload, "Upload">({
     method: "PATCH",
@@ -213,9 +137,7 @@ export const endpoints = {
       path: { repository, id },
       headers: { "content-type": Descriptor.octetStream, ...chunk.headersOf(offset, body) },
       body
-    }),
-    decode: (incoming) =>
-      Either.map(chunk.read(incoming), (chunk) => new Operation.AppendUpload({ ...incoming.path, ...chunk }))
+    })
   }),
   CompleteUpload: endpoint<Operation.CompleteUpload, "Upload">({
     method: "PUT",
@@ -225,25 +147,16 @@ export const endpoints = {
       query: [["digest", digest]],
       headers: { "content-type": Descriptor.octetStream, ...chunk.headersOf(offset, body) },
       body: body ?? Body.empty
-    }),
-    decode: (incoming) =>
-      Either.zipWith(
-        parameters.digest(incoming.query, "digest"),
-        chunk.read(incoming),
-        (digest, { body, offset }) =>
-          new Operation.CompleteUpload({ ...incoming.path, digest, offset, body: present(body) })
-      )
+    })
   }),
   CancelUpload: endpoint<Operation.CancelUpload, "Upload">({
     method: "DELETE",
     route: "Upload",
-    encode: ({ id, repository }) => ({ path: { repository, id } }),
-    decode: ({ path }) => Either.right(new Operation.CancelUpload(path))
+    encode: ({ id, repository }) => ({ path: { repository, id } })
   }),
   PushManifest: endpoint<Operation.PushManifest, "Manifest">({
     method: "PUT",
     route: "Manifest",
-    wholeBody: true,
     encode: (operation) => {
       const { bytes, digest, mediaType, repository, tags } = operation
       const tag = tags[0]
@@ -254,67 +167,32 @@ export const endpoints = {
         headers: { "content-type": mediaType, ...conditions.headersOf(conditions.normal(operation)) },
         body: Body.bytes(bytes)
       }
-    },
-    decode: ({ bytes, headers, path: { reference, repository }, query }) =>
-      Either.map(
-        Either.all({
-          mediaType: mediaTypeOf(headers),
-          tags: parameters.checked(Either.all(query.getAll("tag").map(Tag.parse))),
-          conditions: conditions.read(headers)
-        }),
-        ({ conditions, mediaType, tags }) =>
-          new Operation.PushManifest({
-            repository,
-            mediaType,
-            bytes,
-            digest: Operation.isDigest(reference) ? reference : undefined,
-            tags: Operation.isDigest(reference) ? tags : [reference, ...tags],
-            ...conditions
-          })
-      )
+    }
   }),
   DeleteBlob: endpoint<Operation.DeleteBlob, "Blob">({
     method: "DELETE",
     route: "Blob",
-    encode: ({ digest, repository }) => ({ path: { repository, digest } }),
-    decode: ({ path }) => Either.right(new Operation.DeleteBlob(path))
+    encode: ({ digest, repository }) => ({ path: { repository, digest } })
   }),
   DeleteManifest: endpoint<Operation.DeleteManifest, "Manifest">({
     method: "DELETE",
     route: "Manifest",
-    accepts: ({ path }) => Operation.isDigest(path.reference),
-    encode: ({ digest, repository }) => ({ path: { repository, reference: digest } }),
-    decode: ({ path: { reference, repository } }) =>
-      Either.right(new Operation.DeleteManifest({ repository, digest: reference as Digest.Digest }))
+    encode: ({ digest, repository }) => ({ path: { repository, reference: digest } })
   }),
   DeleteTag: endpoint<Operation.DeleteTag, "Manifest">({
     method: "DELETE",
     route: "Manifest",
-    encode: ({ repository, tag }) => ({ path: { repository, reference: tag } }),
-    decode: ({ path: { reference, repository } }) =>
-      Either.right(new Operation.DeleteTag({ repository, tag: reference as Tag.Tag }))
+    encode: ({ repository, tag }) => ({ path: { repository, reference: tag } })
   }),
   ListRepositories: endpoint<Operation.ListRepositories, "Catalog">({
     method: "GET",
     route: "Catalog",
-    encode: (operation) => ({ path: {}, query: listQuery(operation) }),
-    decode: ({ query }) =>
-      Either.zipWith(
-        parameters.optionalAs(query, "last", RepositoryName.parse),
-        parameters.limit(query),
-        (last, limit) => new Operation.ListRepositories({ last, limit })
-      )
+    encode: (operation) => ({ path: {}, query: listQuery(operation) })
   }),
   ListTags: endpoint<Operation.ListTags, "Tags">({
     method: "GET",
     route: "Tags",
-    encode: (operation) => ({ path: { repository: operation.repository }, query: listQuery(operation) }),
-    decode: ({ path, query }) =>
-      Either.zipWith(
-        parameters.optionalAs(query, "last", Tag.parse),
-        parameters.limit(query),
-        (last, limit) => new Operation.ListTags({ ...path, last, limit })
-      )
+    encode: (operation) => ({ path: { repository: operation.repository }, query: listQuery(operation) })
   }),
   ListReferrers: endpoint<Operation.ListReferrers, "Referrers">({
     method: "GET",
@@ -322,9 +200,7 @@ export const endpoints = {
     encode: ({ artifactType, digest, repository }) => ({
       path: { repository, digest },
       query: artifactType === undefined ? [] : [["artifactType", artifactType]]
-    }),
-    decode: ({ path, query }) =>
-      Either.right(new Operation.ListReferrers({ ...path, artifactType: parameters.optional(query, "artifactType") }))
+    })
   })
 } satisfies { readonly [T in Operation.OperationTag]: { readonly method: Wire.Method; readonly route: RouteTag } }
 

@@ -14,11 +14,13 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { endpoints, methods } from "./Endpoint.js"
-import type { Endpoint, Incoming, Parts, PathParameters } from "./Endpoint.js"
+import type { Endpoint, Parts, PathParameters } from "./Endpoint.js"
 import * as ErrorBody from "./ErrorBody.js"
 import * as conditions from "./internal/conditions.js"
 import { parsePath } from "./internal/pathParameters.js"
 import * as query from "./internal/query.js"
+import { candidates } from "./internal/requestDecoders.js"
+import type { AnyDecoder, Incoming } from "./internal/requestDecoders.js"
 import * as Route from "./Route.js"
 import type * as Wire from "./Wire.js"
 
@@ -30,7 +32,7 @@ import type * as Wire from "./Wire.js"
  * @since 0.1.0
  * @category models
  */
-export class Ping extends Data.TaggedClass("Ping") {}
+export class Ping extends /* @__PURE__ */ Data.TaggedClass("Ping") {}
 
 /**
  * A request that cannot be converted to an operation, and how to respond. `status` overrides the status of the error.
@@ -60,22 +62,7 @@ export const encodeRejected = ({ error, headers, status }: Rejected): Wire.Respo
   return { ...response, status: status ?? response.status, headers: { ...response.headers, ...headers } }
 }
 
-type AnyEndpoint = Endpoint<Operation.Operation, Route.RouteTag>
-
-const endpointOf = (tag: Operation.OperationTag): AnyEndpoint => endpoints[tag] as never
-
-/** The endpoints by kind of path and method, in the order of the table. */
-const candidates: ReadonlyMap<Route.RouteTag, ReadonlyMap<string, ReadonlyArray<AnyEndpoint>>> = (() => {
-  const found = new Map<Route.RouteTag, Map<string, Array<AnyEndpoint>>>()
-  for (const row of Object.values(endpoints)) {
-    const methods = found.get(row.route) ?? new Map<string, Array<AnyEndpoint>>()
-    methods.set(row.method, [...methods.get(row.method) ?? [], row as never])
-    found.set(row.route, methods)
-  }
-  return found
-})()
-
-const ping = Answer.succeed<Head>({ operation: new Ping(), rest: undefined })
+const ping = /* @__PURE__ */ Answer.succeed<Head>({ operation: /* @__PURE__ */ new Ping(), rest: undefined })
 
 /** Returns whether an upload id is a location sent by a registry, and not an id that is a segment of a path. */
 const isLocation = (id: string): boolean => /^(?:\/|https?:\/\/)/i.test(id)
@@ -117,7 +104,7 @@ const target = (tag: Route.RouteTag, parts: Parts<object>): string => {
  * ```
  */
 export const encode = (operation: Operation.Operation): Wire.Request => {
-  const endpoint = endpointOf(operation._tag)
+  const endpoint = endpoints[operation._tag] as Endpoint<Operation.Operation, Route.RouteTag>
   const parts = endpoint.encode(operation)
   const length = parts.body?.size
   return {
@@ -288,7 +275,7 @@ export const decodeHead = (request: Wire.Request): Effect.Effect<Head, Rejected>
 
 const noBytes = new Uint8Array(0)
 
-const decodeRow = (row: AnyEndpoint, incoming: Incoming<object>): Effect.Effect<Operation.Operation, Rejected> => {
+const decodeRow = (row: AnyDecoder, incoming: Incoming<object>): Effect.Effect<Operation.Operation, Rejected> => {
   const operation = row.decode(incoming)
   return Either.isRight(operation) ? Answer.succeed(operation.right) : fail(operation.left)
 }
@@ -298,7 +285,7 @@ const decodeRow = (row: AnyEndpoint, incoming: Incoming<object>): Effect.Effect<
  * before.
  */
 const decodeWhole = (
-  row: AnyEndpoint,
+  row: AnyDecoder,
   incoming: Incoming<object>,
   options: Options | undefined
 ): Effect.Effect<Operation.Operation, Rejected> => {

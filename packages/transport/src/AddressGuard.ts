@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as LazyModule from "@effect-oci/core/LazyModule"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Effect from "effect/Effect"
@@ -70,9 +71,11 @@ export const make = (options: Options): Transport.Transport => {
     }
     return isPublicName(url.hostname)
       ? guarded(ofPublicNames)
-      : Effect.flatMap(Effect.promise(() => import("./internal/address.js")), guarded)
+      : Effect.flatMap(addresses, guarded)
   })
 }
+
+const addresses = Effect.orDie(LazyModule.make(() => import("./internal/address.js")))
 
 type Kinds = Pick<typeof Address, "isLoopback" | "special">
 

@@ -3,45 +3,34 @@ import { LruMap } from "@effect-oci/core/LruMap"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Origin from "@effect-oci/transport/Origin"
-import * as Redaction from "@effect-oci/transport/Redaction"
 import * as Transport from "@effect-oci/transport/Transport"
-import * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Challenge from "../Challenge.js"
-import * as Credential from "../Credential.js"
-import type { TokenCache } from "../TokenCache.js"
-import type { Token, TokenExchange } from "../TokenExchange.js"
+import type { Token } from "../TokenExchange.js"
 import { answerAnonymously } from "./anonymousRedirectAuth.js"
 import * as boundedBody from "./boundedBody.js"
-import type { Lookup } from "./lookup.js"
 import * as refusal from "./refusal.js"
 import * as RequestScopes from "./requestScopes.js"
 import { basicOf, isExhausted, isForTokenServers, isSendable, tokenIn, withCredential } from "./sentCredential.js"
 import type { SentCredential } from "./sentCredential.js"
 import { isRefused, TokenAcquisition } from "./tokenAcquisition.js"
-import type { AuthContext, Failure } from "./tokenAcquisition.js"
-import { withoutSecrets } from "./withoutSecrets.js"
+import type { AuthContext, Failure, Settings as TokenSettings } from "./tokenAcquisition.js"
 
-export interface Settings {
+export interface Settings extends TokenSettings {
   /** The registry's own origin, if it is known. */
   readonly home: Origin.Origin | undefined
-  readonly lookup: Lookup
-  readonly cache: TokenCache
-  readonly exchange: TokenExchange
   /** The last challenge of each origin. */
   readonly challenges: LruMap<string, Challenge.Challenge>
-  readonly trustedRealms: ReadonlyArray<string>
-  readonly scopes: RequestScopes.RequestScopes["scopes"]
   /** A token for the registry at `home` that the program provided. */
   readonly initialToken: Token | undefined
 }
 
 /** A request, and its progress. */
-interface Attempt extends AuthContext {
+export interface Attempt extends AuthContext {
   readonly request: HttpClientRequest.HttpClientRequest
   readonly send: Transport.Send
   /** How often the request was sent before. */
@@ -55,7 +44,7 @@ interface Attempt extends AuthContext {
  */
 const maxResends = 3
 
-type Outcome = Effect.Effect<HttpClientResponse, Failure>
+export type Outcome = Effect.Effect<HttpClientResponse, Failure>
 
 /**
  * Authenticates requests.
@@ -79,7 +68,7 @@ type Outcome = Effect.Effect<HttpClientResponse, Failure>
  * |                       | `insufficient_scope` for a new token                 | acquire a token for less, then send |
  * |                       | otherwise                                            | fail                                |
  */
-class AuthFlow {
+export class AuthFlow {
   readonly #settings: Settings
   readonly #tokens: TokenAcquisition
   /** The origins that answered a request without credentials. */
@@ -171,13 +160,14 @@ class AuthFlow {
       })
     }
     return Effect.flatMap(send(sent === undefined ? request : withCredential(request, sent)), (response) => {
-      if (response.status === 401) return this.#handleUnauthorized(attempt, response, sent)
+      if (response.status === 401) return this.handleUnauthorized(attempt, response, sent)
       if (sent === undefined) this.#openOrigins.set(originText, 1)
       return Effect.succeed(response)
     })
   }
 
-  #handleUnauthorized(attempt: Attempt, response: HttpClientResponse, sent: SentCredential | undefined): Outcome {
+  /** Answers a 401, the response to a request that was sent with the credential `sent`. */
+  handleUnauthorized(attempt: Attempt, response: HttpClientResponse, sent: SentCredential | undefined): Outcome {
     if (!isFromOrigin(attempt.origin, response)) {
       return answerAnonymously(this.#settings.exchange, attempt.send, response)
     }
@@ -246,54 +236,6 @@ class AuthFlow {
       cached === undefined ? this.#tokens.acquire(attempt, challenge, challengedScope) : Effect.succeed(cached),
       tokenIn("challenged")
     )
-  }
-}
-
-/** Creates the function that sends a request with credentials. */
-export const make = (settings: Settings) => {
-  const { exchange, home, lookup } = settings
-  const flow = new AuthFlow(settings)
-
-  const authenticate = (
-    request: HttpClientRequest.HttpClientRequest,
-    send: Transport.Send,
-    origin: Origin.Origin
-  ): Outcome =>
-    Effect.contextWithEffect((context: Context.Context<never>) => {
-      const requestScopes = RequestScopes.of(request, context, settings.scopes)
-      const { repository } = requestScopes
-      const originText = Origin.format(origin)
-      return Effect.flatMap(lookup.get(origin, repository), (entry) =>
-        Effect.mapError(
-          flow.start({ request, send, resends: 0, origin, originText, entry, requestScopes }),
-          (error) => {
-            if (isRefused(error)) lookup.forget(origin, repository)
-            return RegistryError.isRegistryError(error)
-              ? Redaction.error(error, Redaction.make(Credential.secrets(entry)))
-              : withoutSecrets(error, entry)
-          }
-        ))
-    })
-
-  const homeText = home === undefined ? undefined : Origin.format(home)
-  const originOf = (url: string) => homeText !== undefined && Origin.isAt(homeText, url) ? home : Origin.parse(url)
-
-  return (
-    request: HttpClientRequest.HttpClientRequest,
-    send: Transport.Send
-  ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> => {
-    const origin = originOf(request.url)
-    if (request.headers["authorization"] !== undefined || origin === undefined) return send(request)
-    const result: Outcome = home === undefined || Equal.equals(home, origin)
-      ? authenticate(request, send, origin)
-      : Effect.flatMap(
-        send(request),
-        (response) => response.status === 401 ? answerAnonymously(exchange, send, response) : Effect.succeed(response)
-      )
-    return Effect.mapError(result, (error) =>
-      RegistryError.isRegistryError(error)
-        ? new HttpClientError.RequestError({ request, reason: "Transport", cause: error, description: error.message })
-        : withoutSecrets(error))
   }
 }
 

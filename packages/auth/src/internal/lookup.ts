@@ -3,6 +3,7 @@ import type { CredentialError } from "@effect-oci/core/RegistryError"
 import { SingleFlight } from "@effect-oci/core/SingleFlight"
 import { format } from "@effect-oci/transport/Origin"
 import type { Origin } from "@effect-oci/transport/Origin"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Credential from "../Credential.js"
 import type * as Credentials from "../Credentials.js"
@@ -25,25 +26,24 @@ interface CachedEntry {
   readonly until: number
 }
 
-export const make = (credentials: Credentials.Service): Effect.Effect<Lookup> =>
+export const make = (credentials: Credentials.Service, clock: Clock.Clock): Lookup =>
   credentials.dependsOnCaller === true
-    ? Effect.succeed({ get: credentials.get, forget: () => {} })
-    : cached(credentials)
+    ? { get: credentials.get, forget: () => {} }
+    : cached(credentials, clock)
 
-const cached = (credentials: Credentials.Service): Effect.Effect<Lookup> =>
-  Effect.map(Effect.clock, (clock) => {
-    const cache = new LruMap<string, CachedEntry>(1000)
-    const inFlight = new SingleFlight<string, Credential.Entry, CredentialError>()
-    const keyOf = (origin: Origin, repository = "") => `${format(origin)} ${repository}`
-    return {
-      get: (origin, repository) => {
-        const key = keyOf(origin, repository)
-        const cached = cache.get(key)
-        if (cached !== undefined && cached.until > clock.unsafeCurrentTimeMillis()) return cached.entry
-        return Effect.tap(inFlight.share(key, credentials.get(origin, repository)), (entry) => {
-          cache.set(key, { entry: Effect.succeed(entry), until: clock.unsafeCurrentTimeMillis() + lifetime })
-        })
-      },
-      forget: (origin, repository) => cache.delete(keyOf(origin, repository))
-    }
-  })
+const cached = (credentials: Credentials.Service, clock: Clock.Clock): Lookup => {
+  const cache = new LruMap<string, CachedEntry>(1000)
+  const inFlight = new SingleFlight<string, Credential.Entry, CredentialError>()
+  const keyOf = (origin: Origin, repository = "") => `${format(origin)} ${repository}`
+  return {
+    get: (origin, repository) => {
+      const key = keyOf(origin, repository)
+      const cached = cache.get(key)
+      if (cached !== undefined && cached.until > clock.unsafeCurrentTimeMillis()) return cached.entry
+      return Effect.tap(inFlight.share(key, credentials.get(origin, repository)), (entry) => {
+        cache.set(key, { entry: Effect.succeed(entry), until: clock.unsafeCurrentTimeMillis() + lifetime })
+      })
+    },
+    forget: (origin, repository) => cache.delete(keyOf(origin, repository))
+  }
+}

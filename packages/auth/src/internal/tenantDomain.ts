@@ -1,5 +1,5 @@
+import * as LazyModule from "@effect-oci/core/LazyModule"
 import * as Effect from "effect/Effect"
-import type * as tldts from "tldts"
 
 /**
  * Domains that give a host name to any customer, and that are not in the public-suffix list. Hosts below such a domain
@@ -46,14 +46,8 @@ const isBelow = (host: string, suffix: string): boolean => host === suffix || ho
 
 const lastTwoLabels = (host: string): string => host.split(".").slice(-2).join(".")
 
-let loaded: typeof tldts | undefined
-
 /** The public-suffix list, which is larger than the rest of a client. */
-const load = Effect.suspend(() =>
-  loaded === undefined
-    ? Effect.promise(async () => loaded = await import("tldts"))
-    : Effect.succeed(loaded)
-)
+const load = Effect.orDie(LazyModule.make(() => import("tldts")))
 
 /**
  * Returns whether two hosts are on one domain whose hosts all belong to one owner. An IP address and a name without a

@@ -2,18 +2,18 @@ import * as Redaction from "@effect-oci/transport/Redaction"
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Credential from "../Credential.js"
 
 /**
  * Returns an error of the HTTP client without the secrets of its request. Removes the `Authorization` header and the
- * form from the request, and redacts secrets in the description and in the cause.
+ * form from the request, and redacts its secrets and the given ones in the description
+ * and in the cause.
  */
 export const withoutSecrets = (
   error: HttpClientError.HttpClientError,
-  entry: Credential.Entry = []
+  secrets: ReadonlyArray<string> = []
 ): HttpClientError.HttpClientError => {
   const { request } = error
-  const redact = Redaction.make([...Redaction.secretsOfHeaders(request.headers), ...Credential.secrets(entry)])
+  const redact = Redaction.make([...Redaction.secretsOfHeaders(request.headers), ...secrets])
   const redacted = {
     request: withoutAuthorization(request),
     cause: Redaction.cause(error.cause, redact),

@@ -35,7 +35,7 @@ export const splitTarget = (target: string): readonly [path: string, query: stri
 }
 
 /** The empty query, shared because most requests have none. */
-export const none: Query = new Parameters([])
+export const none: Query = /* @__PURE__ */ new Parameters([])
 
 /**
  * Parses a query without its question mark, as the [URL standard](https://url.spec.whatwg.org/#urlencoded-parsing)
@@ -66,7 +66,7 @@ const decodeName = (name: string): string =>
     ? name.replace(/%[0-7][0-9a-f]/gi, (escape) => String.fromCharCode(Number.parseInt(escape.slice(1), 16)))
     : name
 
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
+const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true })
 
 const decodeEscapes = (escapes: string): string =>
   utf8.decode(Uint8Array.from(escapes.slice(1).split("%"), (digits) => Number.parseInt(digits, 16)))
