@@ -5,8 +5,9 @@
  */
 import * as Auth from "@effect-oci/auth/Auth"
 import type * as Challenge from "@effect-oci/auth/Challenge"
-import { Credentials } from "@effect-oci/auth/Credentials"
+import { Credentials } from "@effect-oci/auth/CredentialsModel"
 import * as Handler from "@effect-oci/core/Handler"
+import * as LazyModule from "@effect-oci/core/LazyModule"
 import * as Reference from "@effect-oci/core/Reference"
 import { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
@@ -35,15 +36,14 @@ import { constTrue, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type { Options, TransportOptions } from "./ClientOptions.js"
 import { isBrowser } from "./internal/browser.js"
-import { deleter } from "./internal/deleter.js"
 import { HttpExchange } from "./internal/httpExchange.js"
-import { lister } from "./internal/lister.js"
+import { lazyRows } from "./internal/lazyRows.js"
+import type { lister } from "./internal/lister.js"
 import * as pings from "./internal/ping.js"
 import { processKey } from "./internal/processKey.js"
 import { reader } from "./internal/reader.js"
-import { ReferrersTag } from "./internal/referrersTag.js"
-import * as wholeLists from "./internal/wholeLists.js"
-import { writer } from "./internal/writer.js"
+import * as shares from "./internal/shared.js"
+import type { writer } from "./internal/writer.js"
 
 export type { Limits, Options, TransportOptions } from "./ClientOptions.js"
 
@@ -125,30 +125,57 @@ export const makeBare = (
         page: options.limits?.page ?? Response.defaultLimits.page
       }
     })
-    const referrersTag = new ReferrersTag(http)
     const ids = UploadIds.make({
       issuer: ["client", origin, apiPathOf(options)],
       key: options.uploadKey ?? processKey()
     })
-    const cachedLists = wholeLists.make()
-    const rows = {
-      ...reader(http),
-      ...writer(http, referrersTag, {
-        singlePost: options.singlePost ?? false,
-        chunkSize: options.chunkSize,
-        maxPushedManifest: options.limits?.pushedManifest ?? 4 * 1024 * 1024
-      }),
-      ...deleter(http, referrersTag),
-      ...lister(http, referrersTag, {
-        pageSize: options.pageSize ?? 1000,
-        maxPages: options.maxPages ?? 10_000,
-        maxSorted: options.maxSorted ?? 100_000
-      }, cachedLists)
-    }
-    return Registry.fromHandler(
-      UploadIds.middleware(ids)(Handler.fromTable({ ...rows, ...cachedLists.dropping(rows) }))
-    )
+    const table = { ...reader(http), ...lazily(http, options) }
+    return Registry.fromHandler(UploadIds.middleware(ids)(Handler.fromTable(table)))
   })
+
+const writerModule = LazyModule.make(() => import("./internal/writer.js"))
+const listerModule = LazyModule.make(() => import("./internal/lister.js"))
+
+/** Returns the rows of a client that are loaded when it first writes or lists. */
+const lazily = (http: HttpExchange, options: Options) => {
+  const shared = shares.make()
+  let lists: ReturnType<typeof lister> | undefined
+  let writes: ReturnType<typeof writer> | undefined
+  return {
+    ...lazyRows(
+      http,
+      Effect.map(listerModule, ({ lister }) =>
+        lists ??= lister(http, shared, {
+          pageSize: options.pageSize ?? 1000,
+          maxPages: options.maxPages ?? 10_000,
+          maxSorted: options.maxSorted ?? 100_000
+        })),
+      ["ListRepositories", "ListTags", "ListReferrers"]
+    ),
+    ...lazyRows(
+      http,
+      Effect.map(writerModule, ({ writer }) =>
+        writes ??= writer(http, shared, {
+          singlePost: options.singlePost ?? false,
+          chunkSize: options.chunkSize,
+          maxPushedManifest: options.limits?.pushedManifest ?? 4 * 1024 * 1024
+        })),
+      [
+        "PushBlob",
+        "MountBlob",
+        "StartUpload",
+        "GetUpload",
+        "AppendUpload",
+        "CompleteUpload",
+        "CancelUpload",
+        "PushManifest",
+        "DeleteBlob",
+        "DeleteManifest",
+        "DeleteTag"
+      ]
+    )
+  }
+}
 
 /**
  * Creates a registry over the HTTP client, within the transports of {@link transport}. Fails with a `SyntaxInvalid` if the

@@ -1,5 +1,5 @@
 import type { Credential } from "../Credential.js"
-import { missing } from "../Credentials.js"
+import { missing } from "../CredentialsModel.js"
 
 /** Returns what a user can do if an origin refused a credential. */
 export const advice = (refused: Credential, origin: string): string =>

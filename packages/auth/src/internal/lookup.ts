@@ -6,7 +6,7 @@ import type { Origin } from "@effect-oci/transport/Origin"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Credential from "../Credential.js"
-import type * as Credentials from "../Credentials.js"
+import type * as Credentials from "../CredentialsModel.js"
 
 /**
  * Looks up the credentials of registries, and caches them, because a credential helper is a program to start. Credentials

@@ -1,4 +1,4 @@
-import { missing } from "@effect-oci/auth/Credentials"
+import { missing } from "@effect-oci/auth/CredentialsModel"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Redaction from "@effect-oci/transport/Redaction"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"

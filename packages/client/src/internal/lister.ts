@@ -6,17 +6,18 @@ import * as Stream from "effect/Stream"
 import type { HttpExchange } from "./httpExchange.js"
 import { Lists } from "./lists.js"
 import type { PageOptions } from "./pages.js"
-import type { ReferrersTag } from "./referrersTag.js"
-import type { WholeLists } from "./wholeLists.js"
+import { ReferrersTag } from "./referrersTag.js"
+import type { Shared } from "./shared.js"
+import * as wholeLists from "./wholeLists.js"
 
 /** Creates the rows that list. */
 export const lister = (
   http: HttpExchange,
-  referrersTag: ReferrersTag,
-  options: PageOptions,
-  wholeLists: WholeLists
+  shared: Shared,
+  options: PageOptions
 ): Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers"> => {
-  const lists = new Lists(http, options, wholeLists)
+  const referrersTag = new ReferrersTag(http, shared)
+  const lists = new Lists(http, options, wholeLists.make(shared))
 
   /**
    * Lists referrers. If the registry does not have the referrers API, the client reads them from the referrers tag.
@@ -34,7 +35,7 @@ export const lister = (
       let hasAnswered = false
       const fromRegistry = lists.read(operation, () => {
         hasAnswered = true
-        referrersTag.recordTracking()
+        shared.tracksReferrers = true
       })
       return Stream.catchAll(
         fromRegistry,

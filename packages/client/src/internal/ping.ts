@@ -1,5 +1,5 @@
 import * as Challenge from "@effect-oci/auth/Challenge"
-import { missing } from "@effect-oci/auth/Credentials"
+import { missing } from "@effect-oci/auth/CredentialsModel"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import { fromHttpClient } from "@effect-oci/transport/HttpFailure"

@@ -9,6 +9,7 @@ import * as Tag from "@effect-oci/core/Tag"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { HttpExchange, Result } from "./httpExchange.js"
+import type { Shared } from "./shared.js"
 
 /**
  * Returns the tag under which the referrers of a manifest are listed if the registry does not support referrers.
@@ -58,17 +59,7 @@ interface Change {
 
 /** Tracks referrers for registries that do not track them. */
 export class ReferrersTag {
-  /** Whether the registry tracks referrers itself. */
-  #isTracked = false
-  // Updates of one client do not overwrite each other.
-  readonly #withLock = Effect.unsafeMakeSemaphore(1).withPermits(1)
-
-  constructor(private readonly http: HttpExchange) {}
-
-  /** Records that the registry tracks referrers itself: then the client does not change lists. */
-  recordTracking(): void {
-    this.#isTracked = true
-  }
+  constructor(private readonly http: HttpExchange, private readonly shared: Shared) {}
 
   /** Returns the referrers of a manifest. Returns none if the tag is absent, or is not a list of referrers. */
   list(operation: Operation.ListReferrers): Result<ReadonlyArray<Descriptor.Descriptor>> {
@@ -83,8 +74,8 @@ export class ReferrersTag {
    * subject.
    */
   attach(operation: Operation.PushManifest, pushed: Operation.PushedManifest): Result<Operation.PushedManifest> {
-    if (pushed.subject !== undefined) this.#isTracked = true
-    const document = this.#isTracked ? undefined : documentWithSubject(operation)
+    if (pushed.subject !== undefined) this.shared.tracksReferrers = true
+    const document = this.shared.tracksReferrers ? undefined : documentWithSubject(operation)
     const subject = subjectOf(document)
     if (document === undefined || subject === undefined) return Effect.succeed(pushed)
     const referrer = Manifest.referrer(pushed, document)
@@ -101,7 +92,7 @@ export class ReferrersTag {
   /** Deletes a manifest, and removes it from the referrers of its subject, if it has a subject. */
   detach(operation: Operation.DeleteManifest): Result<Operation.Done> {
     const deleted = this.http.call(operation)
-    if (this.#isTracked) return deleted
+    if (this.shared.tracksReferrers) return deleted
     const { digest, repository } = operation
     const fields = this.http.fields(operation)
     const subject = this.http.call(new Operation.GetManifest({ repository, reference: digest }), fields).pipe(
@@ -190,7 +181,7 @@ export class ReferrersTag {
           onSuccess: () => attempt({ writes: writes + 1, conflicts })
         })
       })
-    return this.#withLock(attempt({ writes: 0, conflicts: 0 }))
+    return this.shared.oneAtATime(attempt({ writes: 0, conflicts: 0 }))
   }
 }
 

@@ -1,30 +1,26 @@
 import * as Caller from "@effect-oci/core/Caller"
-import type * as Handler from "@effect-oci/core/Handler"
 import { LruMap } from "@effect-oci/core/LruMap"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import type { ListOperation } from "@effect-oci/protocol/Page"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { Shared } from "./shared.js"
 
 /**
  * Keeps lists that the client had to read whole because the registry does not page them in order. A caller that reads
  * such a list page by page would make the client read the whole list again for every page.
  *
  * A kept list serves only the calls that continue after an item. It belongs to the caller that it was read for, and a
- * write through the client drops the lists that the write may change.
+ * write through the client drops the lists that the write may change (`Shared.dropLists`).
  */
 export interface WholeLists {
   /** Returns the whole list that the operation continues, if the client read the list a moment ago. */
   readonly get: (operation: ListOperation) => Effect.Effect<ReadonlyArray<Name> | undefined>
   readonly set: (operation: ListOperation, items: ReadonlyArray<Name>) => Effect.Effect<void>
-  /** Returns the operations that change lists. Each of them drops the lists that it may change. */
-  readonly dropping: (rows: Changes) => Changes
 }
 
 type Name = RepositoryName | Tag
-
-type Changes = Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag">
 
 /** How long a list is kept, in milliseconds. */
 const timeToLive = 30_000
@@ -40,16 +36,15 @@ interface CachedList {
 
 const sizeOf = ({ items }: CachedList): number => items.reduce((sum, item) => sum + 2 * item.length + 16, 0)
 
-export const make = (): WholeLists => {
+export const make = (shared: Shared): WholeLists => {
   const lists = new LruMap<string, CachedList>(maxBytes, sizeOf)
   const keyAndTime = (operation: ListOperation) =>
     Effect.zipWith(Caller.fingerprint, Clock.currentTimeMillis, (caller, now) => ({
       key: caller === undefined ? undefined : keyOf(operation, caller),
       now
     }))
-  /** Drops the list of a repository's tags, and the lists of repositories. */
-  const forget = (repository: RepositoryName) =>
-    Effect.sync(() => lists.deleteWhere((_, list) => list.repository === undefined || list.repository === repository))
+  shared.dropLists = (repository) =>
+    lists.deleteWhere((_, list) => list.repository === undefined || list.repository === repository)
   return {
     get: (operation) =>
       Effect.map(keyAndTime(operation), ({ key, now }) => {
@@ -62,12 +57,7 @@ export const make = (): WholeLists => {
         lists.deleteWhere((_, { until }) => until <= now)
         const repository = operation._tag === "ListRepositories" ? undefined : operation.repository
         lists.set(key, { repository, items, until: now + timeToLive })
-      }),
-    dropping: ({ DeleteManifest, DeleteTag, PushManifest }) => ({
-      PushManifest: (operation) => Effect.ensuring(PushManifest(operation), forget(operation.repository)),
-      DeleteManifest: (operation) => Effect.ensuring(DeleteManifest(operation), forget(operation.repository)),
-      DeleteTag: (operation) => Effect.ensuring(DeleteTag(operation), forget(operation.repository))
-    })
+      })
   }
 }
 

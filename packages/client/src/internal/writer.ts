@@ -1,23 +1,32 @@
 import type * as Body from "@effect-oci/core/Body"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import { appendInChunks } from "./appendInChunks.js"
 import * as browser from "./browser.js"
 import * as completion from "./completion.js"
-import type { HttpExchange } from "./httpExchange.js"
+import type { HttpExchange, Result } from "./httpExchange.js"
 import * as lostCommit from "./lostCommit.js"
 import * as pushBlob from "./pushBlob.js"
 import * as pushManifest from "./pushManifest.js"
-import type { ReferrersTag } from "./referrersTag.js"
+import { ReferrersTag } from "./referrersTag.js"
+import type { Shared } from "./shared.js"
 
-/** Creates the rows that push. */
+/** Creates the rows that push and delete. */
 export const writer = (
   http: HttpExchange,
-  referrersTag: ReferrersTag,
+  shared: Shared,
   options: pushBlob.PushOptions
-): Handler.WriterTable => {
+): Handler.WriterTable & Pick<Handler.Table, "DeleteBlob" | "DeleteManifest" | "DeleteTag"> => {
+  const referrersTag = new ReferrersTag(http, shared)
+  const pushManifestRow = pushManifest.make(http, referrersTag, options)
+
+  /** Drops the kept lists that an operation may change. */
+  const dropping = <A>(repository: RepositoryName, result: Result<A>): Result<A> =>
+    Effect.ensuring(result, Effect.sync(() => shared.dropLists(repository)))
+
   /** Sends the body of an operation in chunks, and returns what the upload has become. */
   const split = (operation: Operation.AppendUpload | Operation.CompleteUpload, body: Body.Body) =>
     Effect.suspend(() => {
@@ -87,6 +96,9 @@ export const writer = (
     AppendUpload: appendUpload,
     CompleteUpload: completeUpload,
     CancelUpload: (operation) => http.call(operation),
-    PushManifest: pushManifest.make(http, referrersTag, options)
+    PushManifest: (operation) => dropping(operation.repository, pushManifestRow(operation)),
+    DeleteBlob: (operation) => http.call(operation),
+    DeleteManifest: (operation) => dropping(operation.repository, referrersTag.detach(operation)),
+    DeleteTag: (operation) => dropping(operation.repository, http.call(operation))
   }
 }
