@@ -98,18 +98,22 @@ const authenticate = (
 ): Transport.Transport => {
   const homeText = home === undefined ? undefined : Origin.format(home)
   const originOf = (url: string) => homeText !== undefined && Origin.isAt(homeText, url) ? home : Origin.parse(url)
-  return Transport.make((request, send) => {
+  return Transport.makeIn((request, within, send) => {
     const origin = originOf(request.url)
-    if (request.headers["authorization"] !== undefined || origin === undefined) return send(request)
-    const input = { request, send, origin }
+    if (request.headers["authorization"] !== undefined || origin === undefined) return send(request, within)
+    const input = { request, within, send, origin }
     const isHome = home === undefined || Equal.equals(home, origin)
-    const result = isHome && mayHaveCredential()
-      ? Effect.flatMap(authentication, ({ send }) => send(input))
-      : Effect.flatMap(send(request), (response) =>
-        response.status === 401
-          ? Effect.flatMap(authentication, ({ answer, answerAnonymously }) =>
-            isHome ? answer(input, response) : answerAnonymously(send, response))
-          : Effect.succeed(response))
+    const result = Effect.suspend(() =>
+      isHome && mayHaveCredential()
+        ? Effect.flatMap(authentication, ({ send }) => send(input))
+        : Effect.flatMap(send(request, within), (response) =>
+          response.status === 401
+            ? Effect.flatMap(
+              authentication,
+              ({ answer, answerAnonymously }) => (isHome ? answer : answerAnonymously)(input, response)
+            )
+            : Effect.succeed(response))
+    )
     return Effect.mapError(result, (error) =>
       RegistryError.isRegistryError(error)
         ? new HttpClientError.RequestError({ request, reason: "Transport", cause: error, description: error.message })

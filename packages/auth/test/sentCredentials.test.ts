@@ -1,7 +1,12 @@
 /** Tests which credentials the transport sends, to which servers, and how often it looks them up. */
 import { AuthScope, RequestScope } from "@effect-oci/core"
 import { CredentialError } from "@effect-oci/core/RegistryError"
+import * as RequestContext from "@effect-oci/transport/RequestContext"
+import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Fiber, Layer, TestClock } from "effect"
 import * as fc from "fast-check"
@@ -278,6 +283,40 @@ describe("Auth.transport, if a caller is interrupted", () => {
       yield* TestClock.adjust("500 millis")
       expect(yield* Fiber.join(second)).toBe(200)
       expect(server.tokenRequests).toHaveLength(1)
+    }))
+})
+
+describe("Auth.transport, for a request with a context of its own", () => {
+  it.effect("looks up credentials, and sends all requests, in that context", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const note = (what: string) =>
+        Effect.map(RequestScope.required, (required) => void seen.push(`${what} ${AuthScope.format(required)}`))
+      const { client } = guardedNetwork(tokenServer())
+      const http = yield* authenticated(
+        Transport.make((request, send) => Effect.zipRight(note(new URL(request.url).host), send(request)))(client),
+        Layer.succeed(Credentials.Credentials, {
+          get: () => Effect.as(note("credentials for"), [Credential.basic("alice", "CANARY")])
+        })
+      )
+      const response = yield* Effect.withFiberRuntime<HttpClientResponse, HttpClientError>((fiber) =>
+        Transport.executeIn(http)(
+          HttpClientRequest.get(`${registry}/v2/team/app/manifests/v1`),
+          RequestContext.add(
+            RequestContext.of(fiber),
+            RequestScope.required,
+            AuthScope.repository("team/app", "pull")
+          )
+        )
+      )
+      expect(response.status).toBe(200)
+      const needed = "repository:team/app:pull"
+      expect(seen).toEqual([
+        `credentials for ${needed}`,
+        `${host} ${needed}`,
+        `auth.example.com ${needed}`,
+        `${host} ${needed}`
+      ])
     }))
 })
 

@@ -32,7 +32,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { constTrue, identity } from "effect/Function"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type { Options, TransportOptions } from "./ClientOptions.js"
 import { isBrowser } from "./internal/browser.js"
@@ -115,9 +115,7 @@ export const makeBare = (
       registry,
       origin,
       apiPath: apiPathOf(options),
-      // The platform's span of a request contains the whole URL and the headers. `Tracing` creates a span for the
-      // operation.
-      client: HttpClient.withTracerDisabledWhen(client, constTrue),
+      execute: Transport.executeIn(client),
       idleTimers,
       foreignUploads: options.foreignUploads ?? true,
       limits: {

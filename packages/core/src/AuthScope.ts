@@ -43,6 +43,7 @@ export interface AuthScope extends Iterable<ResourceScope.ResourceScope>, Equal.
 class Scope implements AuthScope {
   readonly [TypeId]: TypeId = TypeId
   private canonicalText: string | undefined
+  private resourceScopes: ReadonlyArray<ResourceScope.ResourceScope> | undefined
 
   constructor(
     readonly grants: Grants.Grants,
@@ -54,6 +55,9 @@ class Scope implements AuthScope {
   get canonical(): string {
     return this.canonicalText ??= this.unlimited ? "*" : Grants.format(this.grants)
   }
+  get values(): ReadonlyArray<ResourceScope.ResourceScope> {
+    return this.resourceScopes ??= Grants.values(this.grants)
+  }
   get text(): string {
     return this.source ?? this.canonical
   }
@@ -62,7 +66,7 @@ class Scope implements AuthScope {
   }
 
   [Symbol.iterator](): Iterator<ResourceScope.ResourceScope> {
-    return Grants.values(this.grants)[Symbol.iterator]()
+    return this.values[Symbol.iterator]()
   }
   [Equal.symbol](that: unknown): boolean {
     return is(that) && equals(this, that)
@@ -190,8 +194,7 @@ export const canonical = (self: AuthScope): AuthScope => {
  * @since 0.1.0
  * @category destructors
  */
-export const values = (self: AuthScope): ReadonlyArray<ResourceScope.ResourceScope> =>
-  Grants.values(internals(self).grants)
+export const values = (self: AuthScope): ReadonlyArray<ResourceScope.ResourceScope> => internals(self).values
 
 /**
  * Returns the number of resource scopes in a scope, or `undefined` for {@link unlimited}.

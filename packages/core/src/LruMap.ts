@@ -25,6 +25,8 @@ export class LruMap<K, V, G = never> {
   /** The keys of each group. */
   readonly #groups = new Map<G, Set<K>>()
   #weight = 0
+  /** The key that was used last, if it still has an entry. A map that is used for one key alone moves nothing. */
+  #newest: K | undefined
 
   /**
    * Creates a map. `weigh` returns the weight of a value, which must not change. Default: 1, so the map counts entries.
@@ -47,9 +49,10 @@ export class LruMap<K, V, G = never> {
   /** Returns the value of a key, and marks the entry as used. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key)
-    if (value === undefined) return undefined
+    if (value === undefined || key === this.#newest) return value
     this.#entries.delete(key)
     this.#entries.set(key, value)
+    this.#newest = key
     return value
   }
 
@@ -59,6 +62,7 @@ export class LruMap<K, V, G = never> {
     const weight = this.weigh(value)
     if (weight > this.maxWeight) return
     this.#entries.set(key, value)
+    this.#newest = key
     this.#weight += weight
     this.#join(key)
     for (const oldest of this.#entries.keys()) {
@@ -71,6 +75,7 @@ export class LruMap<K, V, G = never> {
     const value = this.#entries.get(key)
     if (value === undefined) return
     this.#entries.delete(key)
+    if (key === this.#newest) this.#newest = undefined
     this.#weight -= this.weigh(value)
     this.#leave(key)
   }

@@ -76,10 +76,19 @@ export interface Trait<O extends Operation> {
   readonly repeat: "safe" | "idempotent" | "once"
 }
 
+/** Returns a function that creates the scope of a repository, and keeps the last one: the next operation often needs it. */
+const keepingLast = (...actions: ReadonlyArray<Action>) => {
+  let last: { readonly repository: RepositoryName; readonly scope: AuthScope.AuthScope } | undefined
+  return (repository: RepositoryName): AuthScope.AuthScope => {
+    if (last?.repository !== repository) last = { repository, scope: AuthScope.repository(repository, ...actions) }
+    return last.scope
+  }
+}
+
 const scopes = {
-  pull: (repository: RepositoryName) => AuthScope.repository(repository, "pull"),
-  push: (repository: RepositoryName) => AuthScope.repository(repository, "pull", "push"),
-  delete: (repository: RepositoryName) => AuthScope.repository(repository, "delete")
+  pull: keepingLast("pull"),
+  push: keepingLast("pull", "push"),
+  delete: keepingLast("delete")
 } satisfies { readonly [A in Action]: unknown }
 
 /** The properties of operations that use one repository, which most operations do. */

@@ -47,11 +47,11 @@ export interface Options {
 export const make = (options: Options): Transport.Transport => {
   const home = new URL(options.origin)
   const mayBePrivate = allowing(home, options.allowPrivate ?? false)
-  return Transport.make((request, send) => {
-    if (Origin.isAt(home.origin, request.url)) return trusted(send(request))
+  return Transport.makeIn((request, within, send) => {
+    if (Origin.isAt(home.origin, request.url)) return send(request, trusted(within))
     const url = URL.canParse(request.url) ? new URL(request.url) : undefined
     // The platform's client reports a URL that is not valid.
-    if (url === undefined) return send(request)
+    if (url === undefined) return send(request, within)
     const guarded = (kinds: Kinds) => {
       const isAllowed = mayBePrivate(url, kinds)
       const kind = kinds.special(url.hostname)
@@ -60,7 +60,7 @@ export const make = (options: Options): Transport.Transport => {
         : kind === undefined || isAllowed
         ? undefined
         : `to ${url.host}, which is ${kind}: add the host to allowPrivate to allow it`
-      if (reason === undefined) return (isAllowed ? trusted : distrusted)(send(request))
+      if (reason === undefined) return send(request, (isAllowed ? trusted : distrusted)(within))
       return Effect.fail(
         new HttpClientError.RequestError({
           request,
@@ -84,10 +84,10 @@ const isPublicName = (host: string): boolean => !/^[\da-fx.:[\]%]+$|localhost/i.
 
 const ofPublicNames: Kinds = { isLoopback: () => false, special: () => undefined }
 
-const trusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate: true }))
+const trusted = undiciOptions.add({ mayBePrivate: true })
 
 /** This must be set explicitly: the request may be sent while the body of a trusted request is being read. */
-const distrusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate: false }))
+const distrusted = undiciOptions.add({ mayBePrivate: false })
 
 const allowing = (
   home: URL,

@@ -12,9 +12,9 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Runtime from "effect/Runtime"
 import * as IdleTimer from "./IdleTimer.js"
 import * as RequestBody from "./RequestBody.js"
+import * as RequestContext from "./RequestContext.js"
 import * as Transport from "./Transport.js"
 
 /**
@@ -37,36 +37,35 @@ export const make = (
 ): Effect.Effect<Transport.Transport> =>
   Effect.map(
     IdleTimer.make(Duration.decode(idle)),
-    (idleTimers) => Transport.make(limited(idleTimers, Duration.max(Duration.decode(commit), idle)))
+    (idleTimers) => Transport.makeIn(limited(idleTimers, Duration.max(Duration.decode(commit), idle)))
   )
 
 const limited =
   (idleTimers: IdleTimer.IdleTimers, commit: Duration.Duration) =>
-  (request: HttpClientRequest.HttpClientRequest, send: Transport.Send) =>
-    Effect.flatMap(
-      Effect.runtime(),
-      (runtime) =>
-        Effect.async<HttpClientResponse, HttpClientError.HttpClientError>((resume) => {
-          let limit = idleTimers.idle
-          const timer = idleTimers.start(() => {
-            resume(Effect.zipRight(Fiber.interrupt(fiber), Effect.fail(timeout(request, limit))))
-          })
-          const onSent = () => {
-            if (!isCommit(request)) return timer.reset()
-            limit = commit
-            timer.extend(Duration.toMillis(commit))
-          }
-          if (request.body._tag !== "Stream") onSent()
-          const fiber = Runtime.runFork(runtime)(send(withProgress(request, timer, onSent)))
-          fiber.addObserver((exit) => {
-            timer.stop()
-            resume(exit)
-          })
-          return Effect.suspend(() => {
-            timer.stop()
-            return Fiber.interrupt(fiber)
-          })
+  (request: HttpClientRequest.HttpClientRequest, within: RequestContext.RequestContext, send: Transport.SendIn) =>
+    Effect.withFiberRuntime<HttpClientResponse, HttpClientError.HttpClientError>((caller, { runtimeFlags }) =>
+      Effect.async((resume) => {
+        let limit = idleTimers.idle
+        const timer = idleTimers.start(() => {
+          resume(Effect.zipRight(Fiber.interrupt(fiber), Effect.fail(timeout(request, limit))))
         })
+        const onSent = () => {
+          if (!isCommit(request)) return timer.reset()
+          limit = commit
+          timer.extend(Duration.toMillis(commit))
+        }
+        if (request.body._tag !== "Stream") onSent()
+        const watched = withProgress(request, timer, onSent)
+        const fiber = RequestContext.unsafeFork((within) => send(watched, within), within, caller, runtimeFlags)
+        fiber.addObserver((exit) => {
+          timer.stop()
+          resume(exit)
+        })
+        return Effect.suspend(() => {
+          timer.stop()
+          return Fiber.interrupt(fiber)
+        })
+      })
     )
 
 /** Returns whether the registry may have to commit content before it answers. */

@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
 import * as undiciOptions from "./internal/undiciOptions.js"
+import type { RequestContext } from "./RequestContext.js"
 
 /**
  * Makes undici keep the connection of a HEAD. By default undici closes it, in case the answer has a body. Most requests
@@ -14,6 +14,4 @@ import * as undiciOptions from "./internal/undiciOptions.js"
  * @since 0.1.0
  * @category combinators
  */
-export const keepAlive: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E> = undiciOptions.provide(
-  (settings) => ({ reset: false, ...settings })
-)
+export const keepAlive: (within: RequestContext) => RequestContext = undiciOptions.keepAlive

@@ -72,17 +72,19 @@ export const make = (options?: Options): Transport.Transport => {
       return response
     })
 
-  return Transport.make((request, send) => {
-    const answer = Effect.flatMap(
-      send(request),
-      (response) => pausingStatuses.has(response.status) ? pauseHost(response) : Effect.succeed(response)
-    )
-    if (isUnlimited && hosts.size === 0) return answer
-    const host = hostOf(request.url)
-    return isUnlimited && !hosts.has(host)
-      ? answer
-      : Effect.flatMap(Clock.currentTimeMillis, (now) => queueOf(host, now).run(answer))
-  })
+  const observe = (response: HttpClientResponse): Effect.Effect<HttpClientResponse> =>
+    pausingStatuses.has(response.status) ? pauseHost(response) : Effect.succeed(response)
+
+  return Transport.makeIn((request, within, send) =>
+    Effect.suspend(() => {
+      const answer = Effect.flatMap(send(request, within), observe)
+      if (isUnlimited && hosts.size === 0) return answer
+      const host = hostOf(request.url)
+      return isUnlimited && !hosts.has(host)
+        ? answer
+        : Effect.flatMap(Clock.currentTimeMillis, (now) => queueOf(host, now).run(answer))
+    })
+  )
 }
 
 const hostOf = (url: string): string => URL.canParse(url) ? new URL(url).host : ""

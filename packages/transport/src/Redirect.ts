@@ -12,6 +12,7 @@ import * as UrlParams from "@effect/platform/UrlParams"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as RequestContext from "./RequestContext.js"
 import * as ResponseBody from "./ResponseBody.js"
 import * as Transport from "./Transport.js"
 
@@ -97,32 +98,34 @@ const bodily = ["content-type", "content-length", "content-range", "upload-offse
  */
 export const make = (options?: Options): Transport.Transport => {
   const maxRedirects = options?.maxRedirects ?? defaultMaxRedirects
-  return Transport.make((request, send) => {
-    const follow = (
-      request: HttpClientRequest.HttpClientRequest,
-      response: HttpClientResponse,
-      followed: number
-    ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> => {
-      if (response.status === 0) return Transport.withFetchRedirect(send(request), "follow")
-      const location = statuses.has(response.status) ? response.headers["location"] : undefined
-      if (location === undefined) return Effect.succeed(response)
-      const next = followed < maxRedirects
-        ? redirected(request, response.status, location, options?.foreignUploads ?? true)
-        : Either.left(invalid(`it redirects more than ${maxRedirects} times`))
-      return Effect.zipRight(
-        ResponseBody.dismiss(ResponseBody.fromResponse(response)),
-        Either.isRight(next)
-          ? Effect.flatMap(
-            Effect.provideService(send(next.right), RedirectedFrom, request.url),
-            (response) => follow(next.right, response, followed + 1)
-          )
-          : Effect.fail(new HttpClientError.RequestError({ request, reason: "InvalidUrl", cause: next.left }))
-      )
-    }
-    return Transport.withFetchRedirect(
-      Effect.flatMap(send(request), (response) => follow(request, response, 0)),
-      "manual"
+
+  const follow = (
+    request: HttpClientRequest.HttpClientRequest,
+    within: RequestContext.RequestContext,
+    send: Transport.SendIn,
+    response: HttpClientResponse,
+    followed: number
+  ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> => {
+    if (response.status === 0) return send(request, RequestContext.withFetchRedirect(within, "follow"))
+    const location = statuses.has(response.status) ? response.headers["location"] : undefined
+    if (location === undefined) return Effect.succeed(response)
+    const next = followed < maxRedirects
+      ? redirected(request, response.status, location, options?.foreignUploads ?? true)
+      : Either.left(invalid(`it redirects more than ${maxRedirects} times`))
+    return Effect.zipRight(
+      ResponseBody.dismiss(ResponseBody.fromResponse(response)),
+      Either.isRight(next)
+        ? Effect.flatMap(
+          send(next.right, RequestContext.add(within, RedirectedFrom, request.url)),
+          (response) => follow(next.right, within, send, response, followed + 1)
+        )
+        : Effect.fail(new HttpClientError.RequestError({ request, reason: "InvalidUrl", cause: next.left }))
     )
+  }
+
+  return Transport.makeIn((request, within, send) => {
+    const unfollowed = RequestContext.withFetchRedirect(within, "manual")
+    return Effect.flatMap(send(request, unfollowed), (response) => follow(request, unfollowed, send, response, 0))
   })
 }
 

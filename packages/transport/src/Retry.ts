@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import { faultOf } from "./HttpFailure.js"
+import * as RequestContext from "./RequestContext.js"
 import * as ResponseBody from "./ResponseBody.js"
 import * as Transport from "./Transport.js"
 
@@ -42,6 +43,14 @@ const untouched = new Set([429, 503])
 
 /** What may have happened to a request: not sent, not processed by the registry, or unknown. */
 type Fate = "unsent" | "untouched" | "unknown"
+
+/** A request, and how often it was sent before. */
+interface Attempt {
+  readonly request: HttpClientRequest
+  readonly within: RequestContext.RequestContext
+  readonly send: Transport.SendIn
+  readonly count: number
+}
 
 /**
  * Creates a transport that sends a request again after a status of 408, 429, 500, 502, 503 or 504, and after a
@@ -79,37 +88,37 @@ export const make = (options?: Options): Transport.Transport => {
       return retryAfter > maxDelay ? undefined : retryAfter + delay * random
     })
 
-  return Transport.make((request, send) => {
-    const attempt = (count: number): Effect.Effect<HttpClientResponse, HttpClientError> =>
-      Effect.matchEffect(send(request), {
-        onSuccess: (response) =>
-          transient.has(response.status) &&
-            isRepeatable(request, untouched.has(response.status) ? "untouched" : "unknown")
-            ? next(count, Effect.succeed(response), response)
-            : Effect.succeed(response),
-        onFailure: (error) => {
-          const fault = faultOf(error)
-          return fault !== "lasting" && isRepeatable(request, fault === "broken" ? "unknown" : "unsent")
-            ? next(count, error)
-            : error
-        }
-      })
+  /** Sends the request once more, unless that is too late or too often. Otherwise returns the outcome of this attempt. */
+  const next = (
+    { count, request, send, within }: Attempt,
+    outcome: Effect.Effect<HttpClientResponse, HttpClientError>,
+    response?: HttpClientResponse
+  ) =>
+    Effect.flatMap(wait(count, response), (millis) => {
+      const budget = RequestContext.get(within, RetryBudget.RetryBudget)
+      if (millis === undefined || count >= retries || budget?.take() === false) return outcome
+      const again = Effect.flatMap(Effect.sleep(millis), () => run({ request, within, send, count: count + 1 }))
+      return response === undefined
+        ? again
+        : Effect.zipRight(ResponseBody.dismiss(ResponseBody.fromResponse(response)), again)
+    })
 
-    const next = (
-      count: number,
-      outcome: Effect.Effect<HttpClientResponse, HttpClientError>,
-      response?: HttpClientResponse
-    ) =>
-      Effect.flatMap(Effect.zip(wait(count, response), RetryBudget.RetryBudget), ([millis, budget]) => {
-        if (millis === undefined || count >= retries || budget?.take() === false) return outcome
-        const again = Effect.zipRight(Effect.sleep(millis), attempt(count + 1))
-        return response === undefined
-          ? again
-          : Effect.zipRight(ResponseBody.dismiss(ResponseBody.fromResponse(response)), again)
-      })
+  const run = (attempt: Attempt): Effect.Effect<HttpClientResponse, HttpClientError> =>
+    Effect.matchEffect(attempt.send(attempt.request, attempt.within), {
+      onSuccess: (response) =>
+        transient.has(response.status) &&
+          isRepeatable(attempt.request, untouched.has(response.status) ? "untouched" : "unknown")
+          ? next(attempt, Effect.succeed(response), response)
+          : Effect.succeed(response),
+      onFailure: (error) => {
+        const fault = faultOf(error)
+        return fault !== "lasting" && isRepeatable(attempt.request, fault === "broken" ? "unknown" : "unsent")
+          ? next(attempt, error)
+          : error
+      }
+    })
 
-    return attempt(0)
-  })
+  return Transport.makeIn((request, within, send) => run({ request, within, send, count: 0 }))
 }
 
 /** Returns whether a request may be sent again, given what may have happened to it. */

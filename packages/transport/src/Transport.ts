@@ -3,19 +3,18 @@
  *
  * @since 0.1.0
  */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Settled from "@effect-oci/core/Settled"
 import type * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
 import * as Predicate from "effect/Predicate"
 import * as Origin from "./Origin.js"
+import * as RequestContext from "./RequestContext.js"
 
 /**
  * A wrapper of an HTTP client. A transport that fails with a `RegistryError` puts it into the `cause` of a
@@ -38,19 +37,60 @@ export interface Send {
   (request: HttpClientRequest): Effect.Effect<HttpClientResponse, HttpClientError>
 }
 
-type Parts = {
+/**
+ * A function that sends a request in a context.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SendIn {
+  (
+    request: HttpClientRequest,
+    within: RequestContext.RequestContext
+  ): Effect.Effect<HttpClientResponse, HttpClientError>
+}
+
+/** What a client does to each request, and how it sends requests. */
+interface Parts {
   readonly preprocess: HttpClient.HttpClient.Preprocess<HttpClientError, never>
+  readonly send: SendIn
+}
+
+/** How the clients that transports create send requests, so that one transport calls the next without the platform's layers. */
+const senders = globalValue(
+  "@effect-oci/transport/Transport/senders",
+  () => new WeakMap<HttpClient.HttpClient, SendIn>()
+)
+
+type PlatformParts = Pick<Parts, "preprocess"> & {
   readonly postprocess: HttpClient.HttpClient.Postprocess<HttpClientError, never>
 }
 
-/**
- * Returns what a client does to each request, and how it sends requests. The platform keeps these apart, but does not
- * export them.
- */
-const partsOf = (client: HttpClient.HttpClient): Parts =>
-  Predicate.hasProperty(client, "preprocess") && Predicate.hasProperty(client, "postprocess")
-    ? client as unknown as Parts
-    : { preprocess: Effect.succeed, postprocess: Effect.flatMap(client.execute) }
+/** Returns the parts of a client. The platform keeps them apart, but does not export them. */
+const partsOf = (client: HttpClient.HttpClient): Parts => {
+  const { postprocess, preprocess } =
+    Predicate.hasProperty(client, "preprocess") && Predicate.hasProperty(client, "postprocess")
+      ? client as unknown as PlatformParts
+      : { preprocess: Effect.succeed, postprocess: Effect.flatMap(client.execute) }
+  return {
+    preprocess,
+    send: senders.get(client) ??
+      ((request, within) => RequestContext.provide(postprocess(Effect.succeed(request)), within))
+  }
+}
+
+const fromParts = ({ preprocess, send }: Parts): HttpClient.HttpClient => {
+  const client = HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
+    Effect.flatMap(plain(send)),
+    preprocess
+  )
+  senders.set(client, send)
+  return client
+}
+
+/** Returns a function that sends a request in the context of the fiber. */
+const plain = (send: SendIn): Send => (request) =>
+  Effect.withFiberRuntime((fiber) => send(request, RequestContext.of(fiber)))
 
 /**
  * Creates a transport from a function that handles each request. The function may send the request with `send`, several
@@ -65,12 +105,58 @@ export const make = (
   f: (request: HttpClientRequest, send: Send) => Effect.Effect<HttpClientResponse, HttpClientError>
 ): Transport =>
 (client) => {
-  const { postprocess, preprocess } = partsOf(client)
-  const send: Send = (request) => postprocess(Effect.succeed(request))
-  return HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
-    Effect.flatMap((request) => f(request, send)),
-    preprocess
-  )
+  const { preprocess, send } = partsOf(client)
+  const inner = plain(send)
+  return fromParts({
+    preprocess,
+    send: (request, within) => RequestContext.provide(Effect.suspend(() => f(request, inner)), within)
+  })
+}
+
+/**
+ * Creates a transport like {@link make}, from a function that receives the context of the request as a value, and passes it
+ * to `send`. The function costs less, but its own effects run in the context of the caller. The function only creates an
+ * effect: it must do nothing before that effect runs.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeIn = (
+  f: (
+    request: HttpClientRequest,
+    within: RequestContext.RequestContext,
+    send: SendIn
+  ) => Effect.Effect<HttpClientResponse, HttpClientError>
+): Transport =>
+(client) => {
+  const { preprocess, send } = partsOf(client)
+  return fromParts({ preprocess, send: (request, within) => f(request, within, send) })
+}
+
+/**
+ * Creates a transport that changes each request, like `HttpClient.mapRequest`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const mapRequest = (f: (request: HttpClientRequest) => HttpClientRequest): Transport => (client) => {
+  const { preprocess, send } = partsOf(client)
+  return fromParts({ preprocess: (request) => Settled.map(preprocess(request), f), send })
+}
+
+/**
+ * Returns how a client sends a request, as its `execute` does, but in a given context.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const executeIn = (client: HttpClient.HttpClient): SendIn => {
+  const { preprocess, send } = partsOf(client)
+  return (request, within) =>
+    Settled.flatMap(
+      Settled.ifPending(preprocess(request), (pending) => RequestContext.provide(pending, within)),
+      (request) => send(request, within)
+    )
 }
 
 /**
@@ -90,13 +176,13 @@ export const compose = (...transports: ReadonlyArray<Transport>): Transport => (
  * @category constructors
  */
 export const sameOrigin = (home: Origin.Origin): Transport => (client) => {
-  const { postprocess, preprocess } = partsOf(client)
+  const { preprocess, send } = partsOf(client)
   const homeText = Origin.format(home)
   const isHome = (url: string) => Origin.isAt(homeText, url) || Equal.equals(Origin.parse(url), home)
-  return preprocess === Effect.succeed ? client : HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
-    postprocess,
-    (request) => isHome(request.url) ? preprocess(request) : Effect.succeed(request)
-  )
+  return preprocess === Effect.succeed ? client : fromParts({
+    preprocess: (request) => isHome(request.url) ? preprocess(request) : Effect.succeed(request),
+    send
+  })
 }
 
 const replayable = globalValue("@effect-oci/auth/Transport/replayable", () => new WeakSet<HttpBody.HttpBody>())
@@ -131,41 +217,6 @@ export const isReplayable = (body: HttpBody.HttpBody): boolean =>
  * @category redirects
  */
 export const withFetchRedirect = <A, E>(effect: Effect.Effect<A, E>, redirect: RequestRedirect): Effect.Effect<A, E> =>
-  mapContext(effect, (context) => {
-    const settings = context.unsafeMap.get(FetchHttpClient.RequestInit.key) as RequestInit | undefined
-    return Context.add(context, FetchHttpClient.RequestInit, { ...settings, redirect })
-  })
-
-/** The part of Effect's fibers that sets the value of a reference. Their type lacks it. */
-interface Settable {
-  readonly setFiberRef: <A>(ref: FiberRef.FiberRef<A>, value: A) => void
-}
-
-/**
- * Changes the context of an effect, like `Effect.mapInputContext`, at half its cost: transports do this for every request.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const mapContext = <A, E>(
-  effect: Effect.Effect<A, E>,
-  f: (context: Context.Context<never>) => Context.Context<never>
-): Effect.Effect<A, E> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime((fiber) => {
-      const before = fiber.getFiberRef(FiberRef.currentContext)
-      const set = (context: Context.Context<never>) =>
-        (fiber as unknown as Settable).setFiberRef(FiberRef.currentContext, context)
-      set(f(before))
-      return Effect.matchCauseEffect(restore(effect), {
-        onSuccess: (value) => {
-          set(before)
-          return Effect.succeed(value)
-        },
-        onFailure: (cause) => {
-          set(before)
-          return Effect.failCause(cause)
-        }
-      })
-    })
+  Effect.withFiberRuntime((fiber) =>
+    RequestContext.provide(effect, RequestContext.withFetchRedirect(RequestContext.of(fiber), redirect))
   )

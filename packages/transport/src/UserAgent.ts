@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import { mapRequest } from "./Transport.js"
 import type { Transport } from "./Transport.js"
 
 /**
@@ -23,7 +23,7 @@ export const defaultUserAgent = "effect-oci/0.0.0"
  * @category constructors
  */
 export const make = (userAgent: string = defaultUserAgent): Transport =>
-  HttpClient.mapRequest((request) =>
+  mapRequest((request) =>
     request.headers["user-agent"] === undefined
       ? HttpClientRequest.setHeader(request, "user-agent", userAgent)
       : request

@@ -5,10 +5,10 @@
  */
 import { printable } from "@effect-oci/core/Printable"
 import * as Warning from "@effect-oci/protocol/Warning"
-import * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Redaction from "./Redaction.js"
-import type { Transport } from "./Transport.js"
+import * as Transport from "./Transport.js"
 
 /**
  * A text of a registry for its users. Programs do not act on it.
@@ -41,7 +41,7 @@ const originOf = (url: string): string => URL.canParse(url) ? new URL(url).origi
  * @since 0.1.0
  * @category constructors
  */
-export const make = (onNotice: (notice: Notice) => Effect.Effect<void> = log): Transport => {
+export const make = (onNotice: (notice: Notice) => Effect.Effect<void> = log): Transport.Transport => {
   const reported = new Set<string>()
   const isNew = (notice: Notice) => {
     const key = `${notice.origin} ${notice.text}`
@@ -49,12 +49,13 @@ export const make = (onNotice: (notice: Notice) => Effect.Effect<void> = log): T
     reported.add(key)
     return true
   }
-  return HttpClient.transformResponse(Effect.flatMap((response) => {
+  const report = (response: HttpClientResponse): Effect.Effect<HttpClientResponse> => {
     const header = response.headers["warning"]
     if (header === undefined) return Effect.succeed(response)
     const origin = originOf(response.request.url)
     const redact = Redaction.make(Redaction.secretsOfHeaders(response.request.headers))
     const notices = Warning.parse(header).map((text) => ({ origin, text: printable(redact(text)) })).filter(isNew)
     return Effect.as(Effect.forEach(notices, onNotice, { discard: true }), response)
-  }))
+  }
+  return Transport.makeIn((request, within, send) => Effect.flatMap(send(request, within), report))
 }

@@ -35,15 +35,16 @@ export const make = (options?: Options): Transport.Transport => {
   const level = options?.level ?? LogLevel.Debug
   const write = (text: string, annotations: Record<string, unknown>) =>
     Effect.annotateLogs(Effect.logWithLevel(level, text), annotations)
-  return Transport.make((request, send) =>
-    Effect.withFiberRuntime((fiber) =>
-      LogLevel.greaterThan(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), level)
-        ? send(request)
+  return Transport.makeIn((request, within, send) =>
+    Effect.withFiberRuntime((fiber) => {
+      const answer = send(request, within)
+      return LogLevel.greaterThan(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), level)
+        ? answer
         : Effect.matchEffect(lines, {
-          onFailure: () => send(request),
-          onSuccess: ({ logged }) => logged(request, send, write)
+          onFailure: () => answer,
+          onSuccess: ({ logged }) => logged(request, answer, write)
         })
-    )
+    })
   )
 }
 

@@ -3,11 +3,14 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, FiberRef, Stream } from "effect"
+import { Context, Effect, Stream } from "effect"
 import * as Origin from "../src/Origin.js"
+import * as RequestContext from "../src/RequestContext.js"
 import * as Transport from "../src/Transport.js"
 
 class Place extends Context.Reference<Place>()("transport/test/Place", { defaultValue: () => "nowhere" }) {}
+
+const place = Effect.withFiberRuntime<string>((fiber) => Effect.succeed(Context.get(fiber.currentContext, Place)))
 
 const echo = HttpClient.make((request) =>
   Effect.succeed(HttpClientResponse.fromWeb(request, new Response(request.headers["x-trail"])))
@@ -63,32 +66,35 @@ describe("Transport", () => {
     }))
 })
 
-describe("Transport.mapContext", () => {
-  const place = Effect.withFiberRuntime<string>((fiber) => Effect.succeed(Context.get(fiber.currentContext, Place)))
-  const within = <A, E>(effect: Effect.Effect<A, E>, name: string) =>
-    Transport.mapContext(effect, (context) => Context.add(context, Place, name))
+describe("the context of a request", () => {
+  const here = Transport.make((request, send) =>
+    Effect.flatMap(place, (name) => send(HttpClientRequest.setHeader(request, "x-trail", name)))
+  )
+  const moving = Transport.makeIn((request, within, send) =>
+    send(request, RequestContext.add(within, Place, "elsewhere"))
+  )
 
-  it.effect("changes the context for the effect, also in its fibers, and puts it back however the effect ends", () =>
+  it.effect("is that of the caller, and reaches every client inside the transport that changes it", () =>
     Effect.gen(function*() {
-      const trace: Array<string> = []
-      const note = Effect.tap(place, (name) => Effect.sync(() => trace.push(name)))
-      const nested = note.pipe(
-        Effect.zipRight(within(Effect.zipRight(note, Effect.all([note, note], { concurrency: 2 })), "inner")),
-        Effect.zipRight(note)
-      )
-      yield* within(nested, "outer")
-      expect(trace).toEqual(["outer", "inner", "inner", "inner", "outer"])
-      for (const end of [Effect.fail("broken"), Effect.die("defect"), Effect.interrupt]) {
-        yield* Effect.exit(within(Effect.zipRight(place, end), "outer"))
-        expect(yield* place).toBe("nowhere")
-      }
+      expect(yield* trail(here(echo))).toBe("nowhere")
+      expect(yield* trail(here(moving(echo)))).toBe("nowhere")
+      expect(yield* trail(moving(here(echo)))).toBe("elsewhere")
+      expect(yield* trail(moving(HttpClient.transformResponse(here(echo), Effect.orDie)))).toBe("elsewhere")
+      expect(yield* place).toBe("nowhere")
     }))
 
-  it.effect("keeps other references that the effect sets", () =>
+  it.effect("is also that of what the inner client does to a request before it is sent", () =>
     Effect.gen(function*() {
-      const level = FiberRef.unsafeMake(0)
-      yield* within(within(FiberRef.set(level, 1), "inner"), "outer")
-      expect([yield* FiberRef.get(level), yield* place]).toEqual([1, "nowhere"])
+      const client = HttpClient.mapRequestEffect(
+        echo,
+        (request) => Effect.map(place, (name) => HttpClientRequest.setHeader(request, "x-trail", name))
+      )
+      const within = yield* Effect.withFiberRuntime<RequestContext.RequestContext>((fiber) =>
+        Effect.succeed(RequestContext.add(RequestContext.of(fiber), Place, "elsewhere"))
+      )
+      const sent = Transport.executeIn(client)(HttpClientRequest.get("https://registry.example/"), within)
+      expect(yield* Effect.flatMap(sent, ({ text }) => text)).toBe("elsewhere")
+      expect(yield* trail(client)).toBe("nowhere")
     }))
 })
 

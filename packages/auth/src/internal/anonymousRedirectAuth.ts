@@ -2,6 +2,7 @@ import * as AuthScope from "@effect-oci/core/AuthScope"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Origin from "@effect-oci/transport/Origin"
+import * as RequestContext from "@effect-oci/transport/RequestContext"
 import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
@@ -21,7 +22,8 @@ import type { Failure } from "./tokenAcquisition.js"
  */
 export const answerAnonymously = (
   exchange: TokenExchange,
-  send: Transport.Send,
+  within: RequestContext.RequestContext,
+  send: Transport.SendIn,
   response: HttpClientResponse
 ): Effect.Effect<HttpClientResponse, Failure> => {
   const { request } = response
@@ -48,11 +50,14 @@ export const answerAnonymously = (
   )
   const service = challenge.parameters.get("service")
   return Effect.flatMap(
-    exchange({ origin, realm: verdict.url, isTrusted: false, service, scope, entry: [] }),
+    RequestContext.provide(
+      exchange({ origin, realm: verdict.url, isTrusted: false, service, scope, entry: [] }),
+      within
+    ),
     ({ value }) =>
       Effect.zipRight(
         boundedBody.readBriefly(response),
-        send(HttpClientRequest.bearerToken(request, Redacted.value(value)))
+        send(HttpClientRequest.bearerToken(request, Redacted.value(value)), within)
       )
   )
 }

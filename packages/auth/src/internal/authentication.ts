@@ -1,13 +1,14 @@
 import { LruMap } from "@effect-oci/core/LruMap"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Settled from "@effect-oci/core/Settled"
 import * as Origin from "@effect-oci/transport/Origin"
 import * as Redaction from "@effect-oci/transport/Redaction"
+import * as RequestContext from "@effect-oci/transport/RequestContext"
 import type * as Transport from "@effect-oci/transport/Transport"
 import type { HttpClient } from "@effect/platform/HttpClient"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Challenge from "../Challenge.js"
@@ -27,7 +28,9 @@ import { withoutSecrets } from "./withoutSecrets.js"
 /** A request to authenticate. */
 export interface Input {
   readonly request: HttpClientRequest
-  readonly send: Transport.Send
+  /** The context in which all requests are sent, also those to token servers. */
+  readonly within: RequestContext.RequestContext
+  readonly send: Transport.SendIn
   readonly origin: Origin.Origin
 }
 
@@ -38,7 +41,7 @@ export interface Authentication {
   /** Answers the 401 of a request that was sent without a credential. */
   readonly answer: (input: Input, response: HttpClientResponse) => Outcome
   /** Answers a 401 of another origin than the registry's. */
-  readonly answerAnonymously: (send: Transport.Send, response: HttpClientResponse) => Outcome
+  readonly answerAnonymously: (input: Input, response: HttpClientResponse) => Outcome
 }
 
 /** What one transport shares between the clients that it wraps. */
@@ -64,28 +67,32 @@ export const make = ({ clock, credentials, home, options }: Shared) => {
     const exchange = TokenExchange.make(tokenServers, options)
     const flow = new AuthFlow({ home, cache, challenges, exchange, trustedRealms, initialToken: initialTokenOf(known) })
 
-    const authenticate = ({ origin, request, send }: Input, start: (attempt: Attempt) => Outcome): Outcome =>
-      Effect.contextWithEffect((context: Context.Context<never>) => {
-        const requestScopes = RequestScopes.of(request, context, scopes)
-        const { repository } = requestScopes
-        const originText = Origin.format(origin)
-        return Effect.flatMap(lookup.get(origin, repository), (entry) =>
-          Effect.mapError(
-            start({ request, send, resends: 0, origin, originText, entry, requestScopes }),
-            (error) => {
-              if (isRefused(error)) lookup.forget(origin, repository)
-              return RegistryError.isRegistryError(error)
-                ? Redaction.error(error, Redaction.make(Credential.secrets(entry)))
-                : withoutSecrets(error, Credential.secrets(entry))
-            }
-          ))
-      })
+    const authenticate = (input: Input, start: (attempt: Attempt) => Outcome): Outcome => {
+      const { origin, request, within } = input
+      const requestScopes = RequestScopes.of(request, within, scopes)
+      const { repository } = requestScopes
+      const originText = Origin.format(origin)
+      const entry = Settled.ifPending(
+        lookup.get(origin, repository),
+        (pending) => RequestContext.provide(pending, within)
+      )
+      return Settled.flatMap(entry, (entry) =>
+        Effect.mapError(
+          start({ ...input, resends: 0, originText, entry, requestScopes }),
+          (error) => {
+            if (isRefused(error)) lookup.forget(origin, repository)
+            return RegistryError.isRegistryError(error)
+              ? Redaction.error(error, Redaction.make(Credential.secrets(entry)))
+              : withoutSecrets(error, Credential.secrets(entry))
+          }
+        ))
+    }
 
     return {
       send: (input) => authenticate(input, (attempt) => flow.start(attempt)),
       answer: (input, response) =>
         authenticate(input, (attempt) => flow.handleUnauthorized(attempt, response, undefined)),
-      answerAnonymously: (send, response) => answerAnonymously(exchange, send, response)
+      answerAnonymously: ({ send, within }, response) => answerAnonymously(exchange, within, send, response)
     }
   }
 }

@@ -32,7 +32,7 @@ export interface Settings extends TokenSettings {
 /** A request, and its progress. */
 export interface Attempt extends AuthContext {
   readonly request: HttpClientRequest.HttpClientRequest
-  readonly send: Transport.Send
+  readonly send: Transport.SendIn
   /** How often the request was sent before. */
   readonly resends: number
 }
@@ -99,12 +99,12 @@ export class AuthFlow {
    * Gets the challenge of a registry with a request that can be sent again, on behalf of a request that cannot, if
    * there are credentials.
    */
-  #probe({ origin, originText, request, send }: Attempt): Effect.Effect<void, HttpClientError.HttpClientError> {
+  #probe({ origin, originText, request, send, within }: Attempt): Effect.Effect<void, HttpClientError.HttpClientError> {
     const { pathname } = new URL(request.url)
     const end = pathname.indexOf("/v2/")
     if (end < 0) return Effect.void
     const url = `${new URL(request.url).origin}${pathname.slice(0, end)}/v2/`
-    return Effect.flatMap(send(HttpClientRequest.get(url)), (response) => {
+    return Effect.flatMap(send(HttpClientRequest.get(url), within), (response) => {
       const challenge = isFromOrigin(origin, response) ? Challenge.preferred(challengesOf(response)) : undefined
       if (challenge !== undefined) this.#settings.challenges.set(originText, challenge)
       return boundedBody.readBriefly(response)
@@ -151,7 +151,7 @@ export class AuthFlow {
   }
 
   #send(attempt: Attempt, sent: SentCredential | undefined): Outcome {
-    const { originText, request, send } = attempt
+    const { originText, request, send, within } = attempt
     if (sent !== undefined && !isSendable(sent)) {
       return new RegistryError.CredentialError({
         reason:
@@ -159,9 +159,9 @@ export class AuthFlow {
           "break: correct it"
       })
     }
-    return Effect.flatMap(send(sent === undefined ? request : withCredential(request, sent)), (response) => {
+    return Effect.flatMap(send(sent === undefined ? request : withCredential(request, sent), within), (response) => {
       if (response.status === 401) return this.handleUnauthorized(attempt, response, sent)
-      if (sent === undefined) this.#openOrigins.set(originText, 1)
+      if (sent === undefined && this.#openOrigins.get(originText) === undefined) this.#openOrigins.set(originText, 1)
       return Effect.succeed(response)
     })
   }
@@ -169,7 +169,7 @@ export class AuthFlow {
   /** Answers a 401, the response to a request that was sent with the credential `sent`. */
   handleUnauthorized(attempt: Attempt, response: HttpClientResponse, sent: SentCredential | undefined): Outcome {
     if (!isFromOrigin(attempt.origin, response)) {
-      return answerAnonymously(this.#settings.exchange, attempt.send, response)
+      return answerAnonymously(this.#settings.exchange, attempt.within, attempt.send, response)
     }
     const all = challengesOf(response)
     const challenge = Challenge.preferred(all)

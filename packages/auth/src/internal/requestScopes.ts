@@ -2,8 +2,8 @@ import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as RequestScope from "@effect-oci/core/RequestScope"
 import type * as ResourceScope from "@effect-oci/core/ResourceScope"
 import * as Route from "@effect-oci/protocol/Route"
+import * as RequestContext from "@effect-oci/transport/RequestContext"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
-import * as Context from "effect/Context"
 
 /** The scopes that a request requires now, and the scopes that its caller will need later. */
 export interface RequestScopes {
@@ -20,11 +20,11 @@ export interface RequestScopes {
 /** Returns the scopes that a request requires: from the context, else from its URL. */
 export const of = (
   request: HttpClientRequest,
-  context: Context.Context<never>,
+  within: RequestContext.RequestContext,
   scopes: RequestScopes["scopes"]
 ): RequestScopes => {
-  const fromContext = Context.get(context, RequestScope.required)
-  const hint = Context.get(context, RequestScope.hint)
+  const fromContext = RequestContext.get(within, RequestScope.required) ?? AuthScope.empty
+  const hint = RequestContext.get(within, RequestScope.hint) ?? AuthScope.empty
   const required = AuthScope.isEmpty(fromContext) || AuthScope.isUnlimited(fromContext) ? fromUrl(request) : fromContext
   // Token servers do not support the unlimited scope.
   const supportedHint = AuthScope.isUnlimited(hint) ? AuthScope.empty : hint
@@ -48,16 +48,19 @@ export const fromUrl = ({ method, url }: HttpClientRequest): AuthScope.AuthScope
 /** Returns the type without its class: `repository` for `repository(plugin)`. */
 const typeOf = ({ type }: ResourceScope.ResourceScope): string => type.split("(", 1)[0]!
 
-const isRepository = (scope: ResourceScope.ResourceScope): boolean => typeOf(scope) === "repository"
+const isRepository = ({ type }: ResourceScope.ResourceScope): boolean =>
+  type === "repository" || type.startsWith("repository(")
+
+const isWritten = (scope: ResourceScope.ResourceScope): boolean => scope.action !== "pull" && isRepository(scope)
 
 /** Returns the repositories that the request writes to. */
 const targets = (required: AuthScope.AuthScope): ReadonlyArray<string> =>
-  AuthScope.values(required)
-    .filter((scope) => isRepository(scope) && scope.action !== "pull")
-    .map(({ resource }) => resource)
+  AuthScope.values(required).filter(isWritten).map(({ resource }) => resource)
 
-const repositoryOf = (required: AuthScope.AuthScope): string | undefined =>
-  targets(required)[0] ?? AuthScope.values(required).find(isRepository)?.resource
+const repositoryOf = (required: AuthScope.AuthScope): string | undefined => {
+  const scopes = AuthScope.values(required)
+  return (scopes.find(isWritten) ?? scopes.find(isRepository))?.resource
+}
 
 const filterScope = (
   scope: AuthScope.AuthScope,

@@ -3,6 +3,7 @@ import { LruMap } from "@effect-oci/core/LruMap"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { Origin } from "@effect-oci/transport/Origin"
+import * as RequestContext from "@effect-oci/transport/RequestContext"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -15,13 +16,15 @@ import * as RequestScopes from "./requestScopes.js"
 
 export type Failure = RegistryError.RegistryError | HttpClientError
 
-/** The origin, the credentials and the scopes of a request. */
+/** The origin, the credentials, the scopes and the context of a request. */
 export interface AuthContext {
   readonly origin: Origin
   /** The origin as text. */
   readonly originText: string
   readonly entry: Credential.Entry
   readonly requestScopes: RequestScopes.RequestScopes
+  /** The context of the request. Requests to token servers are sent in the same context. */
+  readonly within: RequestContext.RequestContext
 }
 
 /** A token, and how the client got it. */
@@ -129,6 +132,7 @@ export class TokenAcquisition {
           entry: this.#withNewestToken(key, context.entry)
         })
       ).pipe(
+        (exchanged) => RequestContext.provide(exchanged, context.within),
         Effect.tap(({ refreshToken }) => {
           if (refreshToken === undefined) return
           this.#renewedTokens.set(renewedTokenKey, { from, to: Credential.identityToken(refreshToken) })

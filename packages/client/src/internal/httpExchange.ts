@@ -1,3 +1,4 @@
+import * as Answer from "@effect-oci/core/Answer"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as RequestScope from "@effect-oci/core/RequestScope"
@@ -8,18 +9,18 @@ import type * as Wire from "@effect-oci/protocol/Wire"
 import { complete, fromHttpClient } from "@effect-oci/transport/HttpFailure"
 import type { IdleTimers } from "@effect-oci/transport/IdleTimer"
 import { keepAlive } from "@effect-oci/transport/KeepAlive"
-import { mapContext } from "@effect-oci/transport/Transport"
+import * as RequestContext from "@effect-oci/transport/RequestContext"
+import type * as Transport from "@effect-oci/transport/Transport"
 import * as Headers from "@effect/platform/Headers"
-import type * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { isBrowser } from "./browser.js"
 import { Incoming } from "./incoming.js"
 import * as outgoing from "./outgoing.js"
-import type { Outgoing } from "./outgoing.js"
 
 /** The result of an operation, or of a part of one. */
 export type Result<A> = Effect.Effect<A, RegistryError.RegistryError>
@@ -31,7 +32,7 @@ export interface Settings {
   readonly origin: string
   /** The path of the API. For most registries: `/v2`. */
   readonly apiPath: string
-  readonly client: HttpClient.HttpClient
+  readonly execute: Transport.SendIn
   readonly idleTimers: IdleTimers
   /** Whether the registry may direct uploads to another origin. */
   readonly foreignUploads: boolean
@@ -52,10 +53,6 @@ const headersOf = (request: Wire.Request): Headers.Headers => {
   if (request.method === "GET" || request.method === "HEAD") present["accept-encoding"] = "identity"
   return Headers.unsafeFromRecord(present)
 }
-
-/** Provides the scope that a token needs for an operation to the transports. */
-const requiring = <A, E>(operation: Operation.Operation, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  mapContext(effect, (context) => Context.add(context, RequestScope.required, Operation.requiredScope(operation)))
 
 /** The URL of a request, and the part of it that errors and logs may contain. */
 interface Target {
@@ -97,32 +94,47 @@ export class HttpExchange {
     fields: RegistryError.ErrorFields,
     request: Wire.Request = Request.encode(operation)
   ): Result<Incoming> {
-    const { client, idleTimers, origin } = this.settings
+    const { idleTimers, origin } = this.settings
     return Effect.suspend(() => {
       const target = locate(this.settings, request.target)
       if (RegistryError.isRegistryError(target)) return Effect.fail(RegistryError.withFields(target, fields))
       const bare = HttpClientRequest.modify(HttpClientRequest.get(target.url, { headers: headersOf(request) }), {
         method: request.method as HttpMethod
       })
-      const made = Effect.mapError(
-        outgoing.make(request.body, request.headers["content-type"]),
-        (error) => complete(error, fields)
-      )
-      return Effect.flatMap(made, (out) => {
-        const sent = execute(client, out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body), out)
-        return Effect.matchEffect(requiring(operation, sent), {
-          onSuccess: (response) =>
-            Effect.succeed(
-              new Incoming(response, { method: request.method, url: target.shown, origin, fields, idleTimers })
-            ),
-          onFailure: (error) => {
-            const failure = out.failure()
-            return failure === undefined
-              ? Effect.fail(fromHttpClient(error, fields, target))
-              : Effect.failCause(Cause.map(failure, (error) => complete(error, fields)))
-          }
-        })
+      return Answer.matchEffect(outgoing.make(request.body, request.headers["content-type"]), {
+        onFailure: (error) => Effect.fail(complete(error, fields)),
+        onSuccess: (out) => {
+          const sent = this.execute(
+            operation,
+            out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body)
+          )
+          return Effect.matchEffect(out.body._tag === "Stream" ? Effect.onError(sent, () => out.stop) : sent, {
+            onSuccess: (response) =>
+              Effect.succeed(
+                new Incoming(response, { method: request.method, url: target.shown, origin, fields, idleTimers })
+              ),
+            onFailure: (error) => {
+              const failure = out.failure()
+              return failure === undefined
+                ? Effect.fail(fromHttpClient(error, fields, target))
+                : Effect.failCause(Cause.map(failure, (error) => complete(error, fields)))
+            }
+          })
+        }
       })
+    })
+  }
+
+  /** Sends a request in a context with the scope that a token for the operation needs. */
+  private execute(operation: Operation.Operation, request: HttpClientRequest.HttpClientRequest) {
+    return Effect.withFiberRuntime<HttpClientResponse, HttpClientError>(({ currentContext }) => {
+      const within = RequestContext.add(
+        // `Tracing` creates a span for the operation. The platform's span contains the whole URL and the headers.
+        RequestContext.make(currentContext, { untraced: true }),
+        RequestScope.required,
+        Operation.requiredScope(operation)
+      )
+      return this.settings.execute(request, request.method === "HEAD" ? keepAlive(within) : within)
     })
   }
 
@@ -148,14 +160,6 @@ export class HttpExchange {
 const released = <A>(answer: Incoming, decoded: Result<A>): Result<A> => {
   const result = Effect.mapError(decoded, answer.explain)
   return answer.isOpened ? result : Effect.onExit(result, () => answer.release())
-}
-
-const execute = (client: HttpClient.HttpClient, request: HttpClientRequest.HttpClientRequest, out: Outgoing) => {
-  const answer = client.execute(request)
-  if (request.method === "HEAD") return keepAlive(answer)
-  return request.body._tag === "Stream"
-    ? Effect.onError(answer, () => out.stop)
-    : answer
 }
 
 /**

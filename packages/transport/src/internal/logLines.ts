@@ -10,7 +10,6 @@ import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import { describe } from "../HttpFailure.js"
 import * as Redaction from "../Redaction.js"
-import type { Send } from "../Transport.js"
 
 /**
  * The headers whose value may be logged. For all others only the name is logged, because the value may be or contain a
@@ -44,10 +43,10 @@ const loggedHeaders = new Set([
 /** The query parameters whose value may be logged. */
 const loggedQueries = new Set(["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"])
 
-/** Sends a request, and writes one line for it and one for its result. */
+/** Writes one line for a request, sends it, and writes one line for its result. */
 export const logged = (
   request: HttpClientRequest,
-  send: Send,
+  answer: Effect.Effect<HttpClientResponse, HttpClientError>,
   write: (text: string, annotations: Record<string, unknown>) => Effect.Effect<void>
 ): Effect.Effect<HttpClientResponse, HttpClientError> => {
   const line = `${request.method} ${redactedUrl(request.url)}`
@@ -56,7 +55,7 @@ export const logged = (
     Effect.flatMap(
       Clock.currentTimeMillis,
       (start) =>
-        Effect.onExit(send(request), (exit) =>
+        Effect.onExit(answer, (exit) =>
           Effect.flatMap(Clock.currentTimeMillis, (end) => {
             const durationMillis = end - start
             return Exit.isSuccess(exit)

@@ -34,12 +34,12 @@ const toReadable = (source: Source.Source): Readable => {
 }
 
 /** A transport that sends a body with a native source as a `Readable`, which undici writes to its socket. */
-export const transport = Transport.make((request, send) => {
+export const transport = Transport.makeIn((request, within, send) => {
   const { body } = request
   const source = body._tag === "Stream" ? RequestBody.contentOf(body).source : undefined
-  if (source === undefined) return send(request)
+  if (source === undefined) return send(request, within)
   const { contentLength, contentType } = body
   const readable = HttpBody.raw(toReadable(source), { contentLength, contentType })
   // Without this, logs of the request would contain the state of the `Readable`.
-  return send(HttpClientRequest.setBody(request, Object.assign(readable, { toJSON: () => body.toJSON() })))
+  return send(HttpClientRequest.setBody(request, Object.assign(readable, { toJSON: () => body.toJSON() })), within)
 })

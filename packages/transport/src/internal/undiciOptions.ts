@@ -1,6 +1,5 @@
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import * as Transport from "../Transport.js"
+import * as RequestContext from "../RequestContext.js"
 
 /** Settings of a request for undici, or for a dispatcher in front of it. */
 export interface Settings {
@@ -23,7 +22,12 @@ class UndiciOptions extends Context.Tag("@effect/platform-node/NodeHttpClient/un
 export const read = (context: Context.Context<never>): Settings | undefined =>
   context.unsafeMap.get(UndiciOptions.key) as Settings | undefined
 
-/** Adds settings to those of the context. */
-export const provide =
-  (f: (settings: Settings | undefined) => Settings) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    Transport.mapContext(effect, (context) => Context.add(context, UndiciOptions, f(read(context))))
+/** Adds settings to those of the context of a request. */
+export const add = (added: Settings) => (within: RequestContext.RequestContext): RequestContext.RequestContext =>
+  RequestContext.add(within, UndiciOptions, { ...RequestContext.get(within, UndiciOptions), ...added })
+
+/** Keeps the connection of a HEAD, unless the settings of the context say otherwise. */
+export const keepAlive = (within: RequestContext.RequestContext): RequestContext.RequestContext =>
+  RequestContext.get(within, UndiciOptions)?.reset === undefined ? keep(within) : within
+
+const keep = add({ reset: false })
