@@ -214,7 +214,11 @@ class Reader {
         if (level[0]!.depth > maxDepth) {
           return yield* tooLarge(this.source, `has more than ${maxDepth} levels; raise \`maxDepth\``)
         }
-        level = (yield* Effect.forEach(level, (found) => this.add(found), { concurrency })).flat()
+        // The root is alone in its level: no fiber is needed for it.
+        const found = yield* Effect.forEach(level, (found) => this.add(found), {
+          concurrency: level.length === 1 ? 1 : concurrency
+        })
+        level = found.flat()
       }
       // A tag whose manifest could not be read is left out, like the manifest.
       const digestTags = new Map([...this.tags].filter(([, { digest }]) => this.nodes.has(digest)))

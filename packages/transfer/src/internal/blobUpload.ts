@@ -3,12 +3,14 @@ import type { Descriptor, Operation } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Source } from "../Graph.js"
 import { Event } from "../Progress.js"
 import type { Tracker } from "../Progress.js"
+import { retrying } from "./retrying.js"
 
 /** Options for uploading blobs. */
 export interface Options {
@@ -43,12 +45,12 @@ const retried =
     Effect.flatMap(RetryBudget.RetryBudget, (outer) => {
       const budget = outer ?? RetryBudget.make(retries)
       return effect.pipe(
-        Effect.provideService(RetryBudget.RetryBudget, budget),
-        Effect.retry({
+        retrying(allowed, {
           while: (error) => allowed(error) && budget.take(),
           schedule: Schedule.jittered(Schedule.exponential(firstDelay)),
           times: retries
-        })
+        }),
+        Effect.provideService(RetryBudget.RetryBudget, budget)
       )
     })
 
@@ -81,26 +83,32 @@ export class BlobUpload {
   }
 
   private attempt(): Answer<void> {
-    return Effect.gen(this, function*() {
-      this.isSending = false
-      const opening = Effect.tap(this.session(), ({ id }) =>
-        Effect.sync(() => {
-          this.id = id
+    this.isSending = false
+    return Effect.scoped(
+      Effect.flatMap(this.readAhead(), (ahead) =>
+        Effect.flatMap(this.session(), (session) => {
+          this.id = session.id
+          this.opened = undefined
+          return Effect.flatMap(ahead, (body) => this.start(session, body))
         }))
-      const [session, ahead] = yield* Effect.zip(opening, this.readAhead(), { concurrent: true })
-      this.opened = undefined
-      this.isSending = true
-      this.options.progress?.report(Event.Started({ descriptor: this.blob, transferred: session.offset }))
-      yield* Effect.catchTag(this.send(session, ahead), "OciDigestInvalid", (error) => this.restart(session, error))
-    }).pipe(Effect.scoped)
+    )
   }
 
-  /** Opens the blob at the source while the target opens a session, if the whole blob will be sent. */
-  private readAhead(): Answer<Body.Body | undefined, Scope.Scope> {
+  private start(session: Operation.Upload, ahead: Body.Body | undefined): Answer<void> {
+    this.isSending = true
+    this.options.progress?.report(Event.Started({ descriptor: this.blob, transferred: session.offset }))
+    return Effect.catchTag(this.send(session, ahead), "OciDigestInvalid", (error) => this.restart(session, error))
+  }
+
+  /**
+   * Opens the blob at the source while the target opens a session, if the whole blob will be sent. Returns the effect that
+   * waits for the blob.
+   */
+  private readAhead(): Effect.Effect<Answer<Body.Body | undefined>, never, Scope.Scope> {
     const { blob: { size }, id, opened, options: { chunkSize = Infinity } } = this
     return id === undefined && opened === undefined && size <= chunkSize
-      ? this.read(0, size)
-      : Effect.succeed(undefined)
+      ? Effect.map(Effect.forkScoped(this.read(0, size)), Fiber.join)
+      : Effect.succeed(Effect.succeed(undefined))
   }
 
   /** Returns the session at the target. Opens another one if the target lost it, or has more bytes than the blob. */
@@ -128,19 +136,21 @@ export class BlobUpload {
    * Sends the bytes that the target lacks, and completes the session. `ahead` is the whole blob, if it was opened ahead.
    */
   private send(session: Operation.Upload, ahead?: Body.Body): Answer<void> {
+    if (ahead !== undefined && session.offset === 0) return this.complete(session, ahead)
     return Effect.gen(this, function*() {
-      const { digest, size } = this.blob
-      const { chunkSize = Infinity, target: { registry, repository } } = this.options
+      const { size } = this.blob
+      const { chunkSize = Infinity } = this.options
       let current = session
       while (size - current.offset > chunkSize) current = yield* this.append(current, chunkSize)
-      const { id, offset } = current
-      const body = offset === 0 && ahead !== undefined
-        ? ahead
-        : offset < size || size === 0
-        ? yield* this.read(offset, size - offset)
-        : undefined
-      yield* registry.completeUpload(repository, id, digest, { offset, body })
+      const { offset } = current
+      const body = offset < size || size === 0 ? yield* this.read(offset, size - offset) : undefined
+      yield* this.complete(current, body)
     }).pipe(Effect.scoped)
+  }
+
+  private complete({ id, offset }: Operation.Upload, body: Body.Body | undefined): Answer<void> {
+    const { registry, repository } = this.options.target
+    return Effect.asVoid(registry.completeUpload(repository, id, this.blob.digest, { offset, body }))
   }
 
   /** Sends one chunk. Fails if the target does not advance: the same chunk would be sent again for ever. */

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { retrying } from "./retrying.js"
 
 type Failure = RegistryError.RegistryError
 type List = Stream.Stream<unknown, Failure>
@@ -21,25 +22,35 @@ const isAway = (error: Failure): boolean =>
  */
 export const retryOutages = (registry: Registry["Type"], retryTime: Duration.DurationInput): Registry["Type"] => {
   let hasAnswered = false
-  const note = (error?: Failure) =>
-    Effect.sync(() => {
-      if (error?._tag !== "OciTransportError") hasAnswered = true
-    })
-  const policy = Schedule.exponential("200 millis").pipe(
+  const noteFailure = (error: Failure) => {
+    if (error._tag !== "OciTransportError") hasAnswered = true
+    return error
+  }
+  const noteResult = <A>(result: A) => {
+    hasAnswered = true
+    return result
+  }
+  const mayRetry = (error: Failure) => hasAnswered && isAway(error)
+  const schedule = Schedule.exponential("200 millis").pipe(
     Schedule.modifyDelay((_, delay) => Duration.min(delay, maxDelay)),
     Schedule.jittered,
-    Schedule.upTo(retryTime),
-    Schedule.whileInput((error: Failure) => hasAnswered && isAway(error))
+    Schedule.upTo(retryTime)
   )
+  const retry = retrying(mayRetry, { schedule })
   const call = Answer.defer(registry.handle)
   const handle: Handler.Handler = (operation) => {
-    const answer = Effect.tapBoth(call(operation), { onFailure: note, onSuccess: () => note() })
+    const answer = Effect.mapBoth(call(operation), {
+      onFailure: noteFailure,
+      onSuccess: (result) => noteResult(result)
+    })
     // A retried list starts from its beginning. Repeated items do no harm: the copy finds each item once.
     if (Operation.shape(operation) === "list") {
       const list: unknown = answer
-      return Answer.succeed(Stream.retry(Stream.unwrap(list as Effect.Effect<List, Failure>), policy)) as never
+      return Answer.succeed(
+        Stream.retry(Stream.unwrap(list as Effect.Effect<List, Failure>), Schedule.whileInput(schedule, mayRetry))
+      ) as never
     }
-    return Operation.isRepeatable(operation) ? Effect.retry(answer, policy) : answer
+    return Operation.isRepeatable(operation) ? retry(answer) : answer
   }
   return Registry.fromHandler(handle)
 }
