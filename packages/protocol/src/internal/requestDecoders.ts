@@ -1,4 +1,4 @@
-import * as Body from "@effect-oci/core/Body"
+import type * as Body from "@effect-oci/core/Body"
 import * as Descriptor from "@effect-oci/core/Descriptor"
 import type * as Digest from "@effect-oci/core/Digest"
 import * as Operation from "@effect-oci/core/Operation"
