@@ -66,6 +66,9 @@ describe("a copy over a connection that breaks", () => {
         const cutter = yield* makeCutter(side === "source" ? here.port : there.port)
         const source = yield* client(side === "source" ? cutter.port : here.port)
         const target = yield* client(side === "target" ? cutter.port : there.port)
+        // A client loads the code that writes when it first writes. The connection breaks after that.
+        const { id } = yield* target.registry.startUpload(NodeOciLayout.repository)
+        yield* target.registry.cancelUpload(NodeOciLayout.repository, id)
         const progress = yield* Progress.make
         const events = yield* progress.subscribe
         cutter.arm(2_000_000)
