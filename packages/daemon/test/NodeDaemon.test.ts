@@ -76,7 +76,9 @@ it.scopedLive.each([
     const exited = yield* Deferred.make<unknown>()
     const printed = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        vi.spyOn(process, "exit").mockImplementation((code) => Effect.runSync(Deferred.succeed(exited, code)) as never)
+        vi.spyOn(process, "exit").mockImplementation((code) =>
+          Deferred.unsafeDone(exited, Effect.succeed(code)) as never
+        )
         return vi.spyOn(console, "error").mockImplementation(() => {})
       }),
       () => Effect.sync(() => vi.restoreAllMocks())
