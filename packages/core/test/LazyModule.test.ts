@@ -31,6 +31,7 @@ describe("LazyModule.make", () => {
       yield* Effect.yieldNow()
       loads[0]?.succeed()
       yield* Fiber.join(caller)
+      // @effect-diagnostics-next-line runEffectInsideEffect:off
       expect(Effect.runSync(module)).toBe("module")
     }))
 
