@@ -11,10 +11,9 @@ import * as LazyModule from "@effect-oci/core/LazyModule"
 import * as Reference from "@effect-oci/core/Reference"
 import { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
-import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
 import * as UploadIds from "@effect-oci/core/UploadIds"
-import * as Response from "@effect-oci/protocol/Response"
+import * as Response from "@effect-oci/protocol/ResponseDecoder"
 import * as AddressGuard from "@effect-oci/transport/AddressGuard"
 import * as Idle from "@effect-oci/transport/Idle"
 import * as IdleTimer from "@effect-oci/transport/IdleTimer"
@@ -85,13 +84,10 @@ export const transport = (
 const originOf = (
   options: Options
 ): Either.Either<{ readonly registry: string; readonly origin: string }, SyntaxInvalid> =>
-  Either.try({
-    try: () => {
-      const { registry } = Reference.make({ registry: options.host, repository: RepositoryName.make("any") })
-      return { registry, origin: new URL(`${options.insecure === true ? "http" : "https"}://${registry}`).origin }
-    },
-    catch: (error) => error as SyntaxInvalid
-  })
+  Either.map(Reference.parseHost(options.host), (registry) => ({
+    registry,
+    origin: new URL(`${options.insecure === true ? "http" : "https"}://${registry}`).origin
+  }))
 
 /** Returns the path of the API, without a slash at its end. */
 const apiPathOf = ({ apiPath, path = "" }: Options): string =>

@@ -168,12 +168,24 @@ export const make = (parts: {
   readonly tag?: Tag | undefined
   readonly digest?: Digest | undefined
 }): Reference => {
-  const registry = Either.getOrThrowWith(
-    grammar.host(parts.registry),
-    (reason) => new SyntaxInvalid({ expected: "registry", text: parts.registry, reason })
-  )
+  const registry = Either.getOrThrowWith(parseHost(parts.registry), (error) => error)
   return new Parts({ registry, repository: parts.repository, tag: parts.tag, digest: parts.digest })
 }
+
+/**
+ * Parses the host of a registry, `host[:port]`, and returns it in lower case.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Reference } from "@effect-oci/core"
+ *
+ * const host = Reference.parseHost("GHCR.io") // Either.right("ghcr.io")
+ * ```
+ */
+export const parseHost = (text: string): Either.Either<string, SyntaxInvalid> =>
+  Either.mapLeft(grammar.host(text), (reason) => new SyntaxInvalid({ expected: "registry", text, reason }))
 
 /**
  * Returns the same reference with another tag, or without a tag.

@@ -8,7 +8,6 @@
 import * as Reference from "@effect-oci/core/Reference"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
-import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
 import * as Either from "effect/Either"
 import * as query from "./internal/query.js"
 import { originForm } from "./Request.js"
@@ -85,7 +84,7 @@ export const make = (options: Options): (target: string) => Either.Either<Resolv
 
   const named = (hosts: ReadonlyArray<string>): Either.Either<string, RegistryError.RegistryError> => {
     if (hosts.length > 1) return invalid("the parameter ns is repeated")
-    const host = parseHost(hosts[0]!)
+    const host = Reference.parseHost(hosts[0]!)
     if (Either.isLeft(host)) return invalid(`the parameter ns is not a host: ${host.left.reason}`)
     return rootsByHost.has(host.right) ? Either.right(host.right) : Either.left(
       new RegistryError.NameUnknown({ reason: `this server is not a proxy for ${host.right} (parameter ns)` })
@@ -130,19 +129,11 @@ const rewrite = (path: string, parameters: string | undefined, nameOf: (name: st
 
 const invalid = (reason: string) => Either.left(new RegistryError.NameInvalid({ reason }))
 
-const anyRepository = RepositoryName.make("any")
-
-const parseHost = (text: string): Either.Either<string, SyntaxInvalid> =>
-  Either.try({
-    try: () => Reference.make({ registry: text, repository: anyRepository }).registry,
-    catch: (error) => error as SyntaxInvalid
-  })
-
 /** Checks the options, and returns each prefix with its slash. */
 const checked = ({ default: byDefault, prefixes }: Options) => {
   const rootsByHost = new Map(
     Object.entries(prefixes).map(([host, prefix]) => [
-      Either.getOrThrowWith(parseHost(host), ({ message }) => new RangeError(message)),
+      Either.getOrThrowWith(Reference.parseHost(host), ({ message }) => new RangeError(message)),
       `${prefix}/`
     ])
   )
@@ -153,7 +144,7 @@ const checked = ({ default: byDefault, prefixes }: Options) => {
   }
   const fallback = byDefault === undefined
     ? undefined
-    : rootsByHost.get(Either.getOrElse(parseHost(byDefault), () => ""))
+    : rootsByHost.get(Either.getOrElse(Reference.parseHost(byDefault), () => ""))
   if (byDefault !== undefined && fallback === undefined) throw new RangeError("the default is none of the prefixes")
   return { fallback, roots, rootsByHost }
 }

@@ -2,9 +2,9 @@ import * as Answer from "@effect-oci/core/Answer"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as RequestScope from "@effect-oci/core/RequestScope"
-import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
+import type { ListOperation } from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
-import * as Response from "@effect-oci/protocol/Response"
+import * as Response from "@effect-oci/protocol/ResponseDecoder"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import { complete, fromHttpClient } from "@effect-oci/transport/HttpFailure"
 import type { IdleTimers } from "@effect-oci/transport/IdleTimer"
@@ -67,9 +67,11 @@ type SingleOperation = Exclude<Operation.Operation, ListOperation>
 /** Turns operations into requests, and answers into results. */
 export class HttpExchange {
   readonly origin: string
+  readonly limits: Response.Limits
 
   constructor(private readonly settings: Settings) {
     this.origin = settings.origin
+    this.limits = settings.limits
   }
 
   /** Returns the fields that errors of an operation contain. */
@@ -144,20 +146,12 @@ export class HttpExchange {
     answer: Incoming,
     fields: RegistryError.ErrorFields
   ): Result<Operation.ResultOf<O>> {
-    return released(answer, Response.decode(operation, answer, fields, this.settings.limits))
-  }
-
-  /** Decodes an answer to a page of a list. */
-  decodePage<O extends ListOperation>(
-    operation: O,
-    answer: Incoming,
-    fields: RegistryError.ErrorFields
-  ): Result<Response.ReceivedPage<ItemOf<O>>> {
-    return released(answer, Response.decodePage(operation, answer, fields, this.settings.limits))
+    return released(answer, Response.decode(operation, answer, fields, this.limits))
   }
 }
 
-const released = <A>(answer: Incoming, decoded: Result<A>): Result<A> => {
+/** Completes the errors of decoding an answer, and releases its body unless the result contains it. */
+export const released = <A>(answer: Incoming, decoded: Result<A>): Result<A> => {
   const result = Effect.mapError(decoded, answer.explain)
   return answer.isOpened ? result : Effect.onExit(result, () => answer.release())
 }

@@ -3,9 +3,11 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
+import { decodePage } from "@effect-oci/protocol/PageDecoder"
 import * as Request from "@effect-oci/protocol/Request"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { released } from "./httpExchange.js"
 import type { HttpExchange, Result } from "./httpExchange.js"
 import * as links from "./links.js"
 
@@ -127,7 +129,7 @@ export const open = <O extends ListOperation>(
       requested.add(target)
       const answer = yield* http.send(operation, fields, { ...request, target })
       const { filtered, items: all, next } = yield* Effect.mapError(
-        http.decodePage(operation, answer, fields),
+        released(answer, decodePage(operation, answer, fields, http.limits)),
         (error) => fromElsewhere(error, answer.url)
       )
       onPage()

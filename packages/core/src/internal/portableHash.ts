@@ -1,4 +1,4 @@
-import { bytesToHex } from "@noble/hashes/utils.js"
+import { encodeHex } from "effect/Encoding"
 
 /** A hash in progress. `hex` returns the result and ends the hash. `copy` returns a second hash of the same bytes. */
 export interface Hash {
@@ -16,6 +16,6 @@ interface PortableHash {
 /** Returns a hash that is computed in JavaScript. */
 export const fromPortable = (hash: PortableHash): Hash => ({
   update: (bytes) => void hash.update(bytes),
-  hex: () => bytesToHex(hash.digest()),
+  hex: () => encodeHex(hash.digest()),
   copy: () => fromPortable(hash.clone())
 })

@@ -17,3 +17,14 @@ export const expectStatus = <A>(
   statuses.includes(response.status)
     ? result()
     : invalid(`status ${response.status} instead of ${statuses.join(" or ")}`)
+
+/**
+ * Adds `fields` to an error that does not name an operation yet. Code that parses a response does not know the
+ * operation.
+ */
+export const withRequestFields = <A>(fields: RegistryError.ErrorFields, decoded: Decoded<A>): Decoded<A> =>
+  Effect.mapError(
+    decoded,
+    (error) =>
+      error.operation === undefined && fields.operation !== undefined ? RegistryError.withFields(error, fields) : error
+  )

@@ -43,3 +43,11 @@ export interface ReceivedPage<A> {
   /** Whether the registry says that it filtered by artifact type (`OCI-Filters-Applied`). */
   readonly filtered: boolean
 }
+
+/**
+ * The default limits: manifests of 8 MiB, twice the size that registries must accept, and pages of 4 MiB.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultLimits: Limits = { manifest: 8 * 1024 * 1024, page: 4 * 1024 * 1024 }
