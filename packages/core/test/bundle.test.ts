@@ -1,5 +1,5 @@
 /** A bundle for browsers: programs without blake3 and sha512 do not load them. */
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import { build } from "esbuild"
 import type { Metafile } from "esbuild"
 import { mkdir, mkdtemp, rm } from "node:fs/promises"
@@ -43,14 +43,9 @@ const sourcesAtStart = ({ outputs }: Metafile): ReadonlyArray<string> => {
 }
 
 /** Runs a function as in a browser, which has no native hash that is not a promise. */
-const withoutNativeHashes = async <A>(run: () => Promise<A>): Promise<A> => {
-  const { getBuiltinModule } = process
-  process.getBuiltinModule = (() => undefined) as never
-  try {
-    return await run()
-  } finally {
-    process.getBuiltinModule = getBuiltinModule
-  }
+const withoutNativeHashes = <A>(run: () => Promise<A>): Promise<A> => {
+  const builtin = vi.spyOn(process, "getBuiltinModule").mockReturnValue(undefined)
+  return run().finally(() => builtin.mockRestore())
 }
 
 describe("a bundle for browsers", () => {

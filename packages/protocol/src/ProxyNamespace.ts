@@ -7,7 +7,7 @@
  */
 import * as Reference from "@effect-oci/core/Reference"
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import type * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Either from "effect/Either"
 import * as query from "./internal/query.js"
 import { originForm } from "./Request.js"
