@@ -9,6 +9,7 @@ import type { Handler } from "@effect-oci/core"
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
+import { get } from "@effect/platform/HttpClientRequest"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
@@ -24,13 +25,18 @@ const headers = {
   "docker-content-digest": blob.digest
 }
 
-const web = new Response(null)
+/** An answer without a body. It creates its headers of a record each time that they are read, like those of undici. */
+class Answer {
+  constructor(readonly request: HttpClientRequest) {}
+  get headers() {
+    return Headers.fromInput(headers)
+  }
+}
+// One prototype for all: an object that becomes the prototype of another one gets a map of its own among V8's old objects,
+// which keeps the request alive until the whole heap is collected.
+Object.setPrototypeOf(Answer.prototype, HttpClientResponse.fromWeb(get("/"), new Response(null)))
 
-/** Returns an answer that creates its headers of a record each time that they are read, like those of undici. */
-const answer = (request: HttpClientRequest) =>
-  Object.create(HttpClientResponse.fromWeb(request, web), {
-    headers: { get: () => Headers.fromInput(headers) }
-  }) as HttpClientResponse.HttpClientResponse
+const answer = (request: HttpClientRequest) => new Answer(request) as unknown as HttpClientResponse.HttpClientResponse
 
 /** An HTTP client that answers every request later in the same turn. */
 const http = HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(

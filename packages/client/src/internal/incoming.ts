@@ -71,7 +71,10 @@ export class Incoming implements Received {
     this.head = decoded ? { ...headers, "content-length": undefined } : headers
     this.url = response.request.url
     this.origin = request.origin
-    this.explain = (error) => explain(response, request.origin)(this.explainCoding(error))
+    // V8 allocates a function that is written where a property is assigned among its old objects. Such a function would
+    // keep the answer and its request alive until the whole heap is collected.
+    const explained: Incoming["explain"] = (error) => explain(response, request.origin)(this.explainCoding(error))
+    this.explain = explained
     this.size = request.method === "HEAD" || this.status === 204 || this.status === 304
       ? 0
       : Range.parseCount(this.headers["content-length"])
