@@ -22,9 +22,15 @@ class UndiciOptions extends Context.Tag("@effect/platform-node/NodeHttpClient/un
 export const read = (context: Context.Context<never>): Settings | undefined =>
   context.unsafeMap.get(UndiciOptions.key) as Settings | undefined
 
-/** Adds settings to those of the context of a request. */
-export const add = (added: Settings) => (within: RequestContext.RequestContext): RequestContext.RequestContext =>
-  RequestContext.add(within, UndiciOptions, { ...RequestContext.get(within, UndiciOptions), ...added })
+/** Returns a function that adds settings to those of the context of a request. Most requests have the same settings. */
+export const add = (added: Settings) => {
+  let last: { readonly before: Settings | undefined; readonly after: Settings } | undefined
+  return (within: RequestContext.RequestContext): RequestContext.RequestContext => {
+    const before = RequestContext.get(within, UndiciOptions)
+    if (last === undefined || last.before !== before) last = { before, after: { ...before, ...added } }
+    return RequestContext.add(within, UndiciOptions, last.after)
+  }
+}
 
 /** Keeps the connection of a HEAD, unless the settings of the context say otherwise. */
 export const keepAlive = (within: RequestContext.RequestContext): RequestContext.RequestContext =>
