@@ -120,7 +120,9 @@ export class AuthFlow {
       this.#tokens.store(attempt, challenge, this.#initialToken)
       this.#initialToken = undefined
     }
-    const previousScope = this.#challengedScopes.get(scopeKey(attempt))
+    const previousScope = requestScopes.scopes === "challenge"
+      ? this.#challengedScopes.get(scopeKey(attempt))
+      : undefined
     const sufficientScope = RequestScopes.sufficientScope(previousScope ?? AuthScope.empty, requestScopes)
     const cached = this.#tokens.findCached(attempt, challenge, sufficientScope)
     if (cached !== undefined) return this.#send(attempt, tokenIn("preemptive")(cached))

@@ -108,6 +108,8 @@ export const sufficientScope = (
 ): AuthScope.AuthScope =>
   followsChallenge(challengedScope, requestScopes)
     ? challengedScope
+    : AuthScope.isEmpty(challengedScope)
+    ? requestScopes.required
     : AuthScope.union(challengedScope, requestScopes.required)
 
 /**
