@@ -94,11 +94,13 @@ const enforced = (file: string) =>
     return Enforce.layerHttpClient({ explanation: yield* Explanation.decode(text) })
   }))
 
-const http = ({ enforce }: options.Given) =>
-  Layer.mergeAll(
+const http = ({ concurrency, enforce }: options.Given) => {
+  const client = NodeHttp.layer({ connectionsAhead: concurrency - 1 })
+  return Layer.mergeAll(
     NodeCredentials.layerDockerConfig(),
-    enforce === undefined ? NodeHttp.layer() : Layer.provide(enforced(enforce), NodeHttp.layer())
+    enforce === undefined ? client : Layer.provide(enforced(enforce), client)
   )
+}
 
 const main = Effect.flatMap(options.parse(process.argv.slice(2)), (parsed) => {
   switch (parsed._tag) {

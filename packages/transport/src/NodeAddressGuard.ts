@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Agent, buildConnector } from "@effect/platform-node/Undici"
+import { buildConnector } from "@effect/platform-node/Undici"
 import type { Dispatcher } from "@effect/platform-node/Undici"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import { isIP } from "node:net"
 import type { LookupFunction } from "node:net"
 import { special } from "./internal/address.js"
+import * as nodeConnections from "./internal/nodeConnections.js"
 import * as nodeDispatcher from "./internal/nodeDispatcher.js"
 import * as nodeLookup from "./internal/nodeLookup.js"
 
@@ -26,6 +27,13 @@ export interface Options {
   readonly lookup?: LookupFunction | undefined
   /** Other settings of undici's connections: certificates to trust, timeouts in milliseconds. */
   readonly connect?: buildConnector.BuildOptions | undefined
+  /**
+   * How many connections to open in addition to the first one to a host, before requests need them. Connections that no
+   * request uses are closed after 4 seconds. A program that sends several requests at the same time waits for fewer
+   * handshakes then. This applies to all hosts, also to those that a registry leads to, but not to hosts behind a proxy.
+   * Default: 0.
+   */
+  readonly connectionsAhead?: number | undefined
 }
 
 /**
@@ -57,8 +65,8 @@ export const connector = (options?: Options): buildConnector.connector => {
 export const make = (options?: Options): Effect.Effect<Dispatcher, never, Scope.Scope> =>
   nodeDispatcher.scoped(() =>
     new nodeDispatcher.Guarded(
-      new Agent({ connect: nodeDispatcher.settings(options) }),
-      new Agent({ connect: connector(options) })
+      nodeConnections.agent(buildConnector(nodeDispatcher.settings(options)), options?.connectionsAhead),
+      nodeConnections.agent(connector(options), options?.connectionsAhead)
     )
   )
 
