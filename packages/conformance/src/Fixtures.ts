@@ -6,7 +6,6 @@
 import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
 import { blake3 } from "@noble/hashes/blake3.js"
-import { sha512 } from "@noble/hashes/sha2.js"
 import * as Encoding from "effect/Encoding"
 import type { Capabilities } from "./Target.js"
 
@@ -45,15 +44,15 @@ export interface DataSet {
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 /**
- * Computes the digest of bytes. Unlike `Digest.fromBytes`, it needs not load an algorithm.
+ * Computes the digest of bytes. Unlike `Digest.fromBytes`, it needs not load blake3.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const digestOf = (bytes: Uint8Array, algorithm: Digest.Algorithm = "sha256"): Digest.Digest =>
-  algorithm === "sha256"
-    ? Digest.fromBytes(bytes)
-    : Digest.make(`${algorithm}:${Encoding.encodeHex((algorithm === "sha512" ? sha512 : blake3)(bytes))}`)
+  algorithm === "blake3"
+    ? Digest.make(`blake3:${Encoding.encodeHex(blake3(bytes))}`)
+    : Digest.fromBytes(bytes, algorithm)
 
 /**
  * Creates a manifest from its fields.

@@ -93,15 +93,15 @@ export const parse = (text: string): Either.Either<Digest, SyntaxInvalid> => {
 export const make = (text: string): Digest => Either.getOrThrowWith(parse(text), (error) => error)
 
 /**
- * Loads an algorithm, given by its name or by a digest. Only blake3 has to be loaded, once in a process, and sha512 where
- * the platform has no native one, such as in a browser. Otherwise the answer is settled (see `Answer`).
+ * Loads an algorithm, given by its name or by a digest. Only blake3 has to be loaded, once in a process. For all other
+ * names, and when blake3 is loaded, the answer is settled (see `Answer`).
  *
  * A `Registry` loads the algorithm of the digest in an operation, and a client and a store load the algorithms of the
- * content that they find. Run this effect only before {@link fromBytes} and {@link hasher} with blake3 or sha512. If an
- * algorithm cannot be loaded, content with its digests is refused.
+ * content that they find. Run this effect only before {@link fromBytes} and {@link hasher} with blake3. If blake3 cannot
+ * be loaded, content with blake3 digests is refused.
  *
- * Blake3 uses WebAssembly: 240 MiB of content a second, where the native sha256 hashes 380 MiB and JavaScript 12 MiB. It
- * uses JavaScript where no WebAssembly can be compiled. Loading takes about 50 ms.
+ * Uses WebAssembly: 240 MiB of content a second, where the native sha256 hashes 380 MiB and JavaScript 12 MiB. Uses
+ * JavaScript where no WebAssembly can be compiled. Loading takes about 50 ms.
  *
  * @since 0.1.0
  * @category algorithms
@@ -113,12 +113,8 @@ export const make = (text: string): Digest => Either.getOrThrowWith(parse(text),
  * const digest = Effect.map(Digest.load("blake3"), () => Digest.fromBytes(new Uint8Array(), "blake3"))
  * ```
  */
-export const load = (name: string): Effect.Effect<void> => {
-  const named = algorithms.find((algorithm) =>
-    !hash.isLoaded(algorithm) && (name === algorithm || name.startsWith(`${algorithm}:`))
-  )
-  return named === undefined ? done : Effect.promise(() => hash.load(named))
-}
+export const load = (name: string): Effect.Effect<void> =>
+  (name !== "blake3" && !name.startsWith("blake3:")) || hash.isBlake3Loaded() ? done : Effect.promise(hash.loadBlake3)
 
 /**
  * Computes the digest of bytes.
@@ -131,7 +127,7 @@ export const load = (name: string): Effect.Effect<void> => {
  *
  * const digest = Digest.fromBytes(new TextEncoder().encode("{}"))
  * ```
- * @throws Error if the algorithm is not loaded (see {@link load})
+ * @throws Error if the algorithm is blake3 and it is not loaded (see {@link load})
  */
 export const fromBytes = (bytes: Uint8Array, algorithm: Algorithm = "sha256"): Digest => {
   const hasher = hash.make(algorithm)
@@ -145,7 +141,7 @@ export const fromBytes = (bytes: Uint8Array, algorithm: Algorithm = "sha256"): D
  *
  * @since 0.1.0
  * @category constructors
- * @throws Error if the algorithm is not loaded (see {@link load})
+ * @throws Error if the algorithm is blake3 and it is not loaded (see {@link load})
  */
 export const hasher = (algorithm: Algorithm): Hasher => fromHash(algorithm, hash.make(algorithm))
 
@@ -181,13 +177,15 @@ export const isSupported = (digest: Digest): boolean => algorithms.some((name) =
 
 /**
  * Returns the algorithm of a digest if this library can verify content against it, and `undefined` otherwise. Returns
- * `undefined` for an algorithm until it is loaded (see {@link load}).
+ * `undefined` for blake3 until it is loaded (see {@link load}).
  *
  * @since 0.1.0
  * @category getters
  */
-export const verifiable = (digest: Digest): Algorithm | undefined =>
-  algorithms.find((name) => digest.startsWith(`${name}:`) && hash.isLoaded(name))
+export const verifiable = (digest: Digest): Algorithm | undefined => {
+  const name = algorithm(digest)
+  return name === "sha256" || name === "sha512" || (name === "blake3" && hash.isBlake3Loaded()) ? name : undefined
+}
 
 /**
  * @since 0.1.0

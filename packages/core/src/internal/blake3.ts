@@ -25,6 +25,9 @@ export const loadPortable = async (): Promise<() => Hash> => {
   return () => fromPortable(blake3.create())
 }
 
+/** Loads the implementation in WebAssembly, or the one in JavaScript. */
+export const load = (): Promise<() => Hash> => loadWasm().catch(loadPortable)
+
 /** Lets any number of hashes share one instance. The state of the other hashes is saved, 2 KB each. */
 const sharing = (wasm: Wasm): () => Hash => {
   const initial = wasm.init().save()

@@ -1,7 +1,6 @@
-import * as blake3 from "./blake3.js"
+import { sha256, sha512 } from "@noble/hashes/sha2.js"
 import { fromPortable } from "./portableHash.js"
 import type { Hash } from "./portableHash.js"
-import * as sha256 from "./sha256.js"
 
 export type { Hash }
 
@@ -23,48 +22,37 @@ const native: NativeCrypto | undefined = (
   globalThis as { process?: { getBuiltinModule?: (id: string) => unknown } }
 ).process?.getBuiltinModule?.("node:crypto") as NativeCrypto | undefined
 
+const portable = { sha256, sha512 }
+
 const fromNative = (hash: NativeHash): Hash => ({
   update: (bytes) => void hash.update(bytes),
   hex: () => hash.digest("hex"),
   copy: () => fromNative(hash.copy())
 })
 
-type Algorithm = "sha256" | "sha512" | "blake3"
+export const makePortable = (algorithm: "sha256" | "sha512"): Hash => fromPortable(portable[algorithm].create())
 
-/** Loads the implementation of an algorithm in JavaScript or WebAssembly. */
-export const portable: { readonly [A in Algorithm]: () => Promise<() => Hash> } = {
-  sha256: () => Promise.resolve(sha256.make),
-  sha512: async () => {
-    const { sha512 } = await import("@noble/hashes/sha2.js")
-    return () => fromPortable(sha512.create())
-  },
-  blake3: () => blake3.loadWasm().catch(blake3.loadPortable)
-}
+let makeBlake3: (() => Hash) | undefined
+let loading: Promise<void> | undefined
 
-/** The implementations that are loaded. */
-const loaded: { [A in Algorithm]?: () => Hash } = native === undefined ? { sha256: sha256.make } : {
-  sha256: () => fromNative(native.createHash("sha256")),
-  sha512: () => fromNative(native.createHash("sha512"))
-}
+/** Returns whether hashes by blake3 can be made. */
+export const isBlake3Loaded = (): boolean => makeBlake3 !== undefined
 
-const loading: { [A in Algorithm]?: Promise<void> | undefined } = {}
-
-/** Returns whether hashes by an algorithm can be made. */
-export const isLoaded = (algorithm: Algorithm): boolean => loaded[algorithm] !== undefined
-
-/** Loads an algorithm. If that fails, the algorithm stays unsupported, and the next call tries again. */
-export const load = (algorithm: Algorithm): Promise<void> =>
-  loading[algorithm] ??= portable[algorithm]().then(
+/** Loads blake3. If that fails, blake3 stays unsupported, and the next call tries again. */
+export const loadBlake3 = (): Promise<void> =>
+  loading ??= import("./blake3.js").then(({ load }) => load()).then(
     (make) => {
-      loaded[algorithm] = make
+      makeBlake3 = make
     },
     () => {
-      loading[algorithm] = undefined
+      loading = undefined
     }
   )
 
-export const make = (algorithm: Algorithm): Hash => {
-  const start = loaded[algorithm]
-  if (start === undefined) throw new Error(`cannot hash by ${algorithm}: it is not loaded; run Digest.load first`)
-  return start()
+export const make = (algorithm: "sha256" | "sha512" | "blake3"): Hash => {
+  if (algorithm !== "blake3") {
+    return native === undefined ? makePortable(algorithm) : fromNative(native.createHash(algorithm))
+  }
+  if (makeBlake3 === undefined) throw new Error("cannot hash by blake3: it is not loaded; run Digest.load first")
+  return makeBlake3()
 }

@@ -2,8 +2,6 @@ import type * as Body from "@effect-oci/core/Body"
 import type * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
-import { sha512 } from "@noble/hashes/sha2.js"
-import * as Encoding from "effect/Encoding"
 import * as world from "../SampleWorld.js"
 
 /** The facts about the sample content. They are written by hand, not parsed from the content. */
@@ -21,9 +19,9 @@ export const digestOf = (bytes: Uint8Array): Digest.Digest => {
 
 const sha512s = new WeakMap<Uint8Array, Digest.Digest>()
 
-/** Returns the sha512 digest of constant bytes, computed once. In a browser, `Digest.fromBytes` would have to load it. */
+/** Returns the sha512 digest of constant bytes, computed once. */
 export const sha512Of = (bytes: Uint8Array): Digest.Digest => {
-  const known = sha512s.get(bytes) ?? Digest.make(`sha512:${Encoding.encodeHex(sha512(bytes))}`)
+  const known = sha512s.get(bytes) ?? Digest.fromBytes(bytes, "sha512")
   sha512s.set(bytes, known)
   return known
 }

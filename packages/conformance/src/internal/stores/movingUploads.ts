@@ -10,7 +10,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
-import { digestOf } from "../../Fixtures.js"
 import type { StoreCheck } from "../../StoreCheck.js"
 import { broken, chunkSize, paused, readBytes } from "./blobBytes.js"
 import { pairCheck, withNodes } from "./pair.js"
@@ -144,7 +143,7 @@ export const movingUploads: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>>
               const chunks = upTo(4).map((at) => content.subarray(at * size, (at + 1) * size))
               const { id, offset } = yield* uploadInTurn(nodes, chunks)
               const body = last === 0 ? {} : { offset, body: Body.bytes(content.subarray(offset)) }
-              const digest = digestOf(content, algorithm)
+              const digest = Digest.fromBytes(content, algorithm)
               yield* node(nodes, n).completeUpload(repository, id, digest, body)
               for (const each of nodes) {
                 yield* failsAs(each.getUpload(repository, id), "OciBlobUploadUnknown")
