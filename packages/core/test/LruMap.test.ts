@@ -13,6 +13,21 @@ describe("LruMap", () => {
     expect(["a", "b", "c"].map((key) => map.get(key))).toEqual([1, undefined, 4])
   })
 
+  it("knows which entry was used last after that entry is deleted or evicted", () => {
+    const map = new LruMap<string, number>(2)
+    map.set("a", 1)
+    map.set("b", 2)
+    map.get("b")
+    map.delete("b")
+    map.set("b", 3)
+    map.get("a")
+    map.get("a")
+    map.set("c", 4)
+    expect(["a", "b", "c"].map((key) => map.get(key))).toEqual([1, undefined, 4])
+    map.set("d", 5)
+    expect(["a", "c", "d"].map((key) => map.get(key))).toEqual([undefined, 4, 5])
+  })
+
   it("weighs entries, and evicts nothing for an entry that is too heavy", () => {
     const map = new LruMap<string, number>(10, (weight) => weight)
     map.set("a", 4)
