@@ -6,57 +6,13 @@
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import type * as Descriptor from "./Descriptor.js"
-import * as Digest from "./Digest.js"
 import * as internal from "./internal/manifestDocument.js"
 import type { Raw } from "./internal/manifestJson.js"
 import * as type from "./internal/manifestType.js"
-import { unsupported } from "./internal/verifier.js"
 import * as MediaType from "./MediaType.js"
-import type { DigestInvalid, ManifestInvalid, Unsupported } from "./RegistryError.js"
-import { digestMismatch } from "./RegistryError.js"
+import type { ManifestInvalid, Unsupported } from "./RegistryError.js"
 
-declare const ManifestBrand: unique symbol
-
-/**
- * A manifest as it is stored and sent: its exact bytes, and a descriptor with their digest and size. Created only by
- * {@link make}, which verifies the digest, so no other code has to.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Manifest {
-  readonly descriptor: Descriptor.Descriptor
-  readonly bytes: Uint8Array
-  readonly [ManifestBrand]: true
-}
-
-/**
- * Creates a manifest from its bytes. If `digest` is set, the bytes must match it. Otherwise their sha256 digest is
- * computed.
- *
- * @since 0.1.0
- * @category constructors
- * @example
- * ```ts
- * import { Manifest, MediaType } from "@effect-oci/core"
- *
- * const bytes = new TextEncoder().encode(`{"schemaVersion":2,"manifests":[]}`)
- * const manifest = Manifest.make({ mediaType: MediaType.index, bytes }) // Either.right
- * ```
- */
-export const make = (fields: {
-  readonly mediaType: string
-  readonly bytes: Uint8Array
-  readonly digest?: Digest.Digest | undefined
-}): Either.Either<Manifest, DigestInvalid> => {
-  const { bytes, digest, mediaType } = fields
-  const algorithm = digest === undefined ? "sha256" : Digest.verifiable(digest)
-  if (digest !== undefined && algorithm === undefined) return Either.left(unsupported(digest))
-  const actual = Digest.fromBytes(bytes, algorithm)
-  if (digest !== undefined && digest !== actual) return Either.left(digestMismatch(digest, actual))
-  const descriptor = { mediaType, digest: actual, size: bytes.byteLength }
-  return Either.right({ descriptor, bytes } as Manifest)
-}
+export * from "./ManifestModel.js"
 
 /**
  * An image, or an artifact packed as an image: a config and layers. Image spec: [Image
@@ -176,16 +132,6 @@ const kinds: ReadonlyMap<string, Read> = new Map([
 ])
 
 /**
- * Returns a media type without its parameters, in lower case. Fails with `Unsupported` for Docker's schema 1, and with
- * `ManifestInvalid` for a text that is not a media type, and for media types that no manifest may have (see
- * `MediaType.isActive`).
- *
- * @since 0.1.0
- * @category destructors
- */
-export const checkType: (mediaType: string) => Either.Either<string, ManifestInvalid | Unsupported> = type.check
-
-/**
  * Parses a manifest. The content of a manifest of an unknown media type is not parsed.
  *
  * Fails with `ManifestInvalid` if the manifest is malformed, or if other programs may read it differently
@@ -235,27 +181,6 @@ export const unambiguous = (sent: {
   readonly mediaType: string
   readonly bytes: Uint8Array
 }): Either.Either<void, ManifestInvalid | Unsupported> => Either.map(type.inspect(sent, type.asSent), () => undefined)
-
-/**
- * Returns the media type of a manifest that a registry served. If the registry sent a generic type such as
- * `application/json`, returns the `mediaType` of the document, or the type of manifests with the same members. Fails as
- * {@link unambiguous} does.
- *
- * @since 0.1.0
- * @category destructors
- * @example
- * ```ts
- * import { Manifest, MediaType } from "@effect-oci/core"
- *
- * const bytes = new TextEncoder().encode(JSON.stringify({ mediaType: MediaType.index, manifests: [] }))
- * const mediaType = Manifest.identify({ mediaType: "application/json", bytes }) // Either.right(MediaType.index)
- * ```
- */
-export const identify = (served: {
-  readonly mediaType: string
-  readonly bytes: Uint8Array
-}): Either.Either<string, ManifestInvalid | Unsupported> =>
-  Either.map(type.inspect(served, type.asDocument), ({ mediaType }) => mediaType)
 
 /**
  * A reference from a manifest to other content. `config` and `blob` refer to blobs; `manifest` and `subject` refer to

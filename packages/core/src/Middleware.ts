@@ -10,7 +10,7 @@ import type { Descriptor } from "./Descriptor.js"
 import type * as Digest from "./Digest.js"
 import type { Handler } from "./Handler.js"
 import { builtOn, forward, wrap } from "./Handler.js"
-import * as Manifest from "./Manifest.js"
+import * as Manifest from "./ManifestModel.js"
 import * as Operation from "./Operation.js"
 import { DigestInvalid, withFields } from "./RegistryError.js"
 
