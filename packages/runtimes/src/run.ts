@@ -20,14 +20,15 @@ export class RunFailed extends Data.TaggedError("RunFailed")<{ readonly reason: 
   }
 }
 
-/** How much a process may grow while it transfers a large blob, in bytes. */
-const maxGrowth = 192 * 1024 * 1024
+/** How much a process may grow while it transfers a large blob, in MiB: less than the blob has. */
+const defaultMaxGrowth = 192
 
 const mebibytes = (bytes: number) => Math.round(bytes / 1024 / 1024)
 
 /** Fails a check that used too much memory, and replaces a failure that is a known limit of the runtime. */
 const judge = (runtime: Runtime, check: Check, result: Result, growth: number): Result => {
-  const isTooLarge = check.bounded === true && result._tag === "Works" && growth > maxGrowth
+  const { maxGrowth = defaultMaxGrowth } = runtime
+  const isTooLarge = check.bounded === true && result._tag === "Works" && mebibytes(growth) > maxGrowth
   const judged: Result = isTooLarge
     ? { _tag: "Fails", reason: `the process grew by ${mebibytes(growth)} MiB` }
     : result

@@ -35,6 +35,8 @@ export interface Runtime {
   }) => Effect.Effect<Command, never, Scope.Scope>
   /** How often the run is tried, if the runtime does not end in time. Default: 1. */
   readonly tries?: number
+  /** How much the runtime may grow while it transfers a large blob, in MiB. Default: 192. */
+  readonly maxGrowth?: number
   /** Why a check fails in this runtime, by the name of the check. */
   readonly limits?: { readonly [check: string]: string }
   /** Arguments before the file of a program, if the runtime runs programs of Node. Absent if it does not. */
@@ -128,6 +130,8 @@ const debian: NodeDebian.Options = {
 /** Chromium runs in a chroot with `/tmp` in memory, which contains its profile. */
 const chromium: Runtime = {
   name: "Chromium",
+  // It has three processes, and each of them keeps garbage: 200 to 270 MiB, also for a blob of 768 MiB.
+  maxGrowth: 384,
   entry: entry("page"),
   find: () => NodeDebian.isUnpacked(debian) && NodeDebian.obstacle(debian) === undefined ? "unshare" : undefined,
   install: Effect.gen(function*() {

@@ -136,19 +136,19 @@ const pushLarge = (options: Partial<Client.Options>): Check["run"] => ({ setting
   )
 
 export const streamed: Check = {
-  name: "`client`: pushes a stream of 256 MiB, in bounded memory",
+  name: "`client`: pushes a stream of 512 MiB, in bounded memory",
   bounded: true,
   run: pushLarge({})
 }
 
 const chunked: Check = {
-  name: "`client`: pushes a stream of 256 MiB with `chunkSize`, in bounded memory",
+  name: "`client`: pushes a stream of 512 MiB with `chunkSize`, in bounded memory",
   bounded: true,
   run: pushLarge({ chunkSize: 4 * 1024 * 1024 })
 }
 
 const pulled: Check = {
-  name: "`client`: pulls 256 MiB, in bounded memory",
+  name: "`client`: pulls 512 MiB, in bounded memory",
   bounded: true,
   run: ({ settings: { large, registry } }) =>
     Effect.gen(function*() {

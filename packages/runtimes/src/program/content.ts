@@ -60,7 +60,7 @@ export const largeRepository = RepositoryName.make("large")
 
 const chunkBytes = 64 * 1024
 
-const mebibytes = 256
+const mebibytes = 512
 const chunks = mebibytes * 16
 
 /** A chunk of the large blob. */
