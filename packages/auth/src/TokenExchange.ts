@@ -168,7 +168,7 @@ type Response = Effect.Effect<HttpClientResponse, RegistryError.RegistryError | 
 const sender = (client: HttpClient.HttpClient) => {
   const untracedClient = HttpClient.withTracerDisabledWhen(client, constTrue)
   const execute = (origin: Origin, request: HttpClientRequest.HttpClientRequest) =>
-    Transport.withFetchRedirect(Transport.sameOrigin(origin)(untracedClient).execute(request), "manual")
+    Transport.withPlainFetch(Transport.sameOrigin(origin)(untracedClient).execute(request))
 
   const send = (
     tokenRequest: TokenRequest,

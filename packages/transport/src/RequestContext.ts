@@ -122,6 +122,22 @@ export const withFetchRedirect = (self: RequestContext, redirect: RequestRedirec
     : add(self, FetchHttpClient.RequestInit, { ...settings, redirect })
 }
 
+/**
+ * Makes `FetchHttpClient` neither follow redirects nor use the cache of a browser. A browser that has a part of the content
+ * in its cache asks the server only for the rest. That changes the range of a signed request, so the server refuses it.
+ * Other settings of `FetchHttpClient.RequestInit` are kept. Other clients do neither.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withPlainFetch = (self: RequestContext): RequestContext =>
+  add(self, FetchHttpClient.RequestInit, { ...get(self, FetchHttpClient.RequestInit), ...plainFetch })
+
+// Runtimes without such a cache may refuse the setting.
+const plainFetch: RequestInit = "cache" in Request.prototype
+  ? { redirect: "manual", cache: "no-store" }
+  : { redirect: "manual" }
+
 /** The part of Effect's fibers that sets the value of a reference. Their type lacks it. */
 interface Settable {
   readonly setFiberRef: <A>(ref: FiberRef.FiberRef<A>, value: A) => void

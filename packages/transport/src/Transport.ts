@@ -210,13 +210,13 @@ export const isReplayable = (body: HttpBody.HttpBody): boolean =>
   body._tag === "Empty" || body._tag === "Uint8Array" || replayable.has(body)
 
 /**
- * Sets how `FetchHttpClient` handles redirects for one request. Other settings of `FetchHttpClient.RequestInit` in the
- * context of the effect are kept. Other clients do not follow redirects.
+ * Makes `FetchHttpClient` neither follow redirects nor use the cache of a browser, for the requests of an effect. See
+ * `RequestContext.withPlainFetch`.
  *
  * @since 0.1.0
- * @category redirects
+ * @category combinators
  */
-export const withFetchRedirect = <A, E>(effect: Effect.Effect<A, E>, redirect: RequestRedirect): Effect.Effect<A, E> =>
+export const withPlainFetch = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.withFiberRuntime((fiber) =>
-    RequestContext.provide(effect, RequestContext.withFetchRedirect(RequestContext.of(fiber), redirect))
+    RequestContext.provide(effect, RequestContext.withPlainFetch(RequestContext.of(fiber)))
   )

@@ -1,8 +1,10 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, FiberRef } from "effect"
 import * as RequestContext from "../src/RequestContext.js"
+import * as Transport from "../src/Transport.js"
 
 class Place extends Context.Reference<Place>()("transport/test/RequestContext/Place", {
   defaultValue: () => "nowhere"
@@ -109,6 +111,31 @@ describe("RequestContext.unsafeFork", () => {
         Exit.succeed(["inner", false, 1]),
         Exit.succeed(["inner", true, 1]),
         Exit.succeed(["nowhere", true, 1])
+      ])
+    }))
+})
+
+describe("RequestContext.withPlainFetch", () => {
+  const sent = (effect: Effect.Effect<unknown, unknown, HttpClient.HttpClient>) =>
+    Effect.gen(function*() {
+      const settings: Array<RequestInit | undefined> = []
+      const fetch: typeof globalThis.fetch = (_, init) => {
+        settings.push(init)
+        return Promise.resolve(new Response())
+      }
+      yield* Effect.provide(effect, FetchHttpClient.layer).pipe(
+        Effect.provideService(FetchHttpClient.Fetch, fetch),
+        Effect.provideService(FetchHttpClient.RequestInit, { credentials: "omit", redirect: "follow" })
+      )
+      return settings.map((init) => [init?.credentials, init?.redirect, init?.cache])
+    })
+
+  it.effect("keeps a request from redirects and from the cache of a browser, and keeps other settings", () =>
+    Effect.gen(function*() {
+      const request = HttpClient.get("https://registry.example/")
+      expect(yield* sent(Effect.zipRight(Transport.withPlainFetch(request), request))).toEqual([
+        ["omit", "manual", "no-store"],
+        ["omit", "follow", undefined]
       ])
     }))
 })

@@ -156,7 +156,7 @@ export class Client {
         ...(call.body === undefined ? {} : { body: HttpBody.uint8Array(call.body, call.headers?.["content-type"]) })
       })
       const response = yield* Effect.mapError(
-        metrics.measured(call.call, Transport.withFetchRedirect(this.http.execute(request), "manual")),
+        metrics.measured(call.call, Transport.withPlainFetch(this.http.execute(request))),
         (error) => failures.fromTransport(this.described(call), error)
       )
       if (response.status >= 200 && response.status < 300) return response

@@ -48,7 +48,7 @@ export const ask = (client: HttpClient.HttpClient, request: Ask): Effect.Effect<
     request.form === undefined ? (same) => same : HttpClientRequest.bodyUrlParams(request.form)
   )
   const once = Effect.flatMap(
-    Transport.withFetchRedirect(untraced.execute(sent), "manual"),
+    Transport.withPlainFetch(untraced.execute(sent)),
     (response) => Effect.map(readText(response, maxAnswer), (text) => ({ status: response.status, text }))
   ).pipe(
     Effect.timeoutFail({
