@@ -116,24 +116,23 @@ describe("RequestContext.unsafeFork", () => {
 })
 
 describe("RequestContext.withPlainFetch", () => {
-  const sent = (effect: Effect.Effect<unknown, unknown, HttpClient.HttpClient>) =>
+  it.effect("keeps a request from redirects and from the cache of a browser, and keeps other settings", () =>
     Effect.gen(function*() {
       const settings: Array<RequestInit | undefined> = []
       const fetch: typeof globalThis.fetch = (_, init) => {
         settings.push(init)
         return Promise.resolve(new Response())
       }
-      yield* Effect.provide(effect, FetchHttpClient.layer).pipe(
+      const requests = Effect.gen(function*() {
+        const request = (yield* HttpClient.HttpClient).get("https://registry.example/")
+        yield* Transport.withPlainFetch(request)
+        yield* request
+      })
+      yield* Effect.provide(requests, FetchHttpClient.layer).pipe(
         Effect.provideService(FetchHttpClient.Fetch, fetch),
         Effect.provideService(FetchHttpClient.RequestInit, { credentials: "omit", redirect: "follow" })
       )
-      return settings.map((init) => [init?.credentials, init?.redirect, init?.cache])
-    })
-
-  it.effect("keeps a request from redirects and from the cache of a browser, and keeps other settings", () =>
-    Effect.gen(function*() {
-      const request = HttpClient.get("https://registry.example/")
-      expect(yield* sent(Effect.zipRight(Transport.withPlainFetch(request), request))).toEqual([
+      expect(settings.map((init) => [init?.credentials, init?.redirect, init?.cache])).toEqual([
         ["omit", "manual", "no-store"],
         ["omit", "follow", undefined]
       ])
