@@ -16,8 +16,8 @@ import type { Decision } from "./Authorize.js"
 import { Decisions } from "./internal/gate/decisions.js"
 
 /**
- * A manifest of a repository, to decide whether it is served. There is no caller in it, because the verdict counts for all
- * callers. Use `Authorize` for what a caller may do.
+ * A manifest of a repository, to decide whether it is served. It does not contain the caller, because the decision applies
+ * to all callers. Use `Authorize` to decide by the caller.
  *
  * @since 0.1.0
  * @category models

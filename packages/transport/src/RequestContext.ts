@@ -115,12 +115,11 @@ export const toContext = ({ added, base }: RequestContext): Context.Context<neve
  * @since 0.1.0
  * @category combinators
  */
-export const withFetchRedirect = (self: RequestContext, redirect: RequestRedirect): RequestContext => {
-  const settings = get(self, FetchHttpClient.RequestInit)
-  return settings?.redirect === redirect
-    ? self
-    : add(self, FetchHttpClient.RequestInit, { ...settings, redirect })
-}
+export const withFetchRedirect = (self: RequestContext, redirect: RequestRedirect): RequestContext =>
+  get(self, FetchHttpClient.RequestInit)?.redirect === redirect ? self : withFetchSettings(self, { redirect })
+
+const withFetchSettings = (self: RequestContext, settings: RequestInit): RequestContext =>
+  add(self, FetchHttpClient.RequestInit, { ...get(self, FetchHttpClient.RequestInit), ...settings })
 
 /**
  * Makes `FetchHttpClient` neither follow redirects nor use the cache of a browser. A browser that has a part of the content
@@ -130,8 +129,7 @@ export const withFetchRedirect = (self: RequestContext, redirect: RequestRedirec
  * @since 0.1.0
  * @category combinators
  */
-export const withPlainFetch = (self: RequestContext): RequestContext =>
-  add(self, FetchHttpClient.RequestInit, { ...get(self, FetchHttpClient.RequestInit), ...plainFetch })
+export const withPlainFetch = (self: RequestContext): RequestContext => withFetchSettings(self, plainFetch)
 
 // Runtimes without such a cache may refuse the setting.
 const plainFetch: RequestInit = "cache" in Request.prototype

@@ -5,8 +5,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 
 /**
  * Returns an error of the HTTP client without the secrets of its request. Removes the `Authorization` header and the
- * form from the request, and redacts its secrets and the given ones in the description
- * and in the cause.
+ * form from the request. Redacts the secrets of the request, and `secrets`, in the description and in the cause.
  */
 export const withoutSecrets = (
   error: HttpClientError.HttpClientError,
